@@ -1,0 +1,57 @@
+"""Errors a person is meant to read: what is wrong, where, how many, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ReplenishError(Exception):
+    """Base of every error that `replenish` raises on purpose; `exit_code` is the command line's answer."""
+
+    exit_code = 5
+
+
+class ConfigError(ReplenishError):
+    """A setting, option or argument is unknown, has the wrong type or is out of range."""
+
+    exit_code = 2
+
+
+class DataError(ReplenishError):
+    """Input tables cannot be used; `faults` lists every fault found, not only the first."""
+
+    exit_code = 3
+
+    def __init__(self, faults: str | Sequence[str], advice: str = "Correct the source and run again.") -> None:
+        self.faults: tuple[str, ...] = (faults,) if isinstance(faults, str) else tuple(faults)
+        self.advice = advice
+        super().__init__("\n".join([*self.faults, advice]))
+
+    def __reduce__(self) -> tuple[type[DataError], tuple[tuple[str, ...], str]]:
+        return (type(self), (self.faults, self.advice))
+
+
+class ForecastError(ReplenishError):
+    """No forecast can be made for what was asked (for example no history at all before the day)."""
+
+    exit_code = 3
+
+
+class InfeasiblePlanError(ReplenishError):
+    """No plan satisfies all rules; `rules` names the rules that collide in the planner's words."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, rules: Sequence[str] = ()) -> None:
+        self.message = message
+        self.rules = tuple(rules)
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[InfeasiblePlanError], tuple[str, tuple[str, ...]]]:
+        return (type(self), (self.message, self.rules))
+
+
+class SolverError(ReplenishError):
+    """The solver stopped without a usable answer (crash, time-out without incumbent, failed check)."""
+
+    exit_code = 5

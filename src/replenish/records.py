@@ -1,0 +1,249 @@
+"""The frozen records that travel between the stages. Arrays are numpy, tables are pandas; nobody changes them in place."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Grade = Literal["error", "warning", "information"]
+OverrideKind = Literal["price", "order", "min_order", "max_order", "must_list", "never_list"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the data report: `count` of `total` rows of `table` are `what`, with examples and advice."""
+
+    grade: Grade
+    table: str
+    what: str
+    count: int
+    total: int
+    examples: tuple[str, ...] = ()
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The checked input of a shop (or several): see `schemas.py` for the columns of each table.
+
+    `daily_sales` and `intraday_sales` are the transactions rolled up; `findings` is what the reading noticed;
+    `fingerprint` is the SHA-256 of the content (the same rows give the same fingerprint wherever they lie).
+    """
+
+    items: pd.DataFrame
+    daily_sales: pd.DataFrame
+    intraday_sales: pd.DataFrame
+    wholesale: pd.DataFrame
+    stock: pd.DataFrame | None = None
+    orders: pd.DataFrame | None = None
+    events: pd.DataFrame | None = None
+    weather: pd.DataFrame | None = None
+    competitor_prices: pd.DataFrame | None = None
+    customers: pd.DataFrame | None = None
+    findings: tuple[Finding, ...] = ()
+    fingerprint: str = ""
+    source: str = ""
+
+    DATED: ClassVar[tuple[str, ...]] = (
+        "daily_sales",
+        "intraday_sales",
+        "wholesale",
+        "stock",
+        "orders",
+        "competitor_prices",
+        "customers",
+    )
+    ANNOUNCED: ClassVar[tuple[str, ...]] = ("events", "weather")
+
+    def up_to(self, as_of: date | pd.Timestamp) -> Tables:
+        """What was known on the evening of `as_of`: observations up to it, announcements with `known_at` up to it."""
+        day = pd.Timestamp(as_of)
+        kept: dict[str, Any] = {}
+        for names, column in ((self.DATED, "date"), (self.ANNOUNCED, "known_at")):
+            for name in names:
+                frame = getattr(self, name)
+                if frame is not None:
+                    kept[name] = frame[frame[column] <= day]
+        return replace(self, **kept)
+
+    def for_store(self, store: str) -> Tables:
+        """The rows of one store in every table."""
+        kept = {}
+        for name in ("items", *self.DATED, *self.ANNOUNCED):
+            frame = getattr(self, name)
+            if frame is not None:
+                kept[name] = frame[frame["store"] == store]
+        return replace(self, **kept)
+
+    @property
+    def stores(self) -> list[str]:
+        """Store names, sorted."""
+        return sorted(self.items["store"].unique())
+
+
+@dataclass(frozen=True)
+class DemandHistory:
+    """What the shop's past says, cleaned, on a grid of the days each item was around; one store.
+
+    `panel` key (item_code, date): category, unit, sold, full_price_sold, clearance_sold [unit], full_price [money/unit,
+    that day's, empty when none], reference_price (last full price up to and including the day), wholesale_price (last
+    valid), transactions, offered (probability), closed, sold_out_probability, demand [unit], demand_weight (0–1),
+    clearance_day. `calendar` key date: closed, holiday features. `profile` key (category, weekday, half_hour):
+    cumulative share of the day's transactions at the end of that half hour. `findings`: notes for the data report.
+    """
+
+    store: str
+    as_of: pd.Timestamp
+    items: pd.DataFrame
+    panel: pd.DataFrame
+    calendar: pd.DataFrame
+    profile: pd.DataFrame
+    clearance: pd.DataFrame
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class PriceResponse:
+    """Posterior of the price elasticity of demand.
+
+    `items` key item_code: category, elasticity (posterior mean, negative), sd_item, sd_shared, elasticity_iv, se_iv,
+    elasticity_ols, first_stage_f, observations, shrinkage (weight of the prior), method. `categories` key category:
+    the same for a common move of all prices of the category.
+    """
+
+    items: pd.DataFrame
+    categories: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class DemandForecast:
+    """Demand at the reference price if offered; one store.
+
+    `table` key (item_code, date): category, unit, reference_price, horizon, mean, q05 … q95 [unit], offered, model.
+    `residuals` shape (past days × items): actual ÷ forecast on past days (NaN where not observed), the material of the
+    joint scenarios; index date, columns item_code; `residual_days` tells holiday periods. `members` key
+    (item_code, date): one column per member. `weights`: blend weight per member.
+    """
+
+    table: pd.DataFrame
+    residuals: pd.DataFrame
+    members: pd.DataFrame
+    weights: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CostForecast:
+    """Wholesale price of the planned days: `table` key (item_code, date): unit_cost [money/unit], log_sd."""
+
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Scenarios:
+    """Joint draws for one store and day. Shapes: n scenarios × items, in the order of `item_codes`.
+
+    `demand` [unit] at the reference price, `elasticity` (negative), `cost` [money/unit], `clearance_share` per item (m).
+    `normaliser(ratio)` is Σ over draws of ratio**β ÷ ratio**β̄: dividing by it keeps the mean curve at the posterior
+    mean, so that ignorance does not pay. `drawn_days`: the past day behind each scenario, for resampling.
+    """
+
+    item_codes: tuple[str, ...]
+    demand: NDArray[np.float64]
+    elasticity: NDArray[np.float64]
+    mean_elasticity: NDArray[np.float64]
+    cost: NDArray[np.float64]
+    drawn_days: NDArray[np.datetime64]
+
+    @property
+    def n(self) -> int:
+        """Number of scenarios."""
+        return int(self.demand.shape[0])
+
+    def demand_at(self, item: int, price_ratio: float) -> NDArray[np.float64]:
+        """Demand of one item [unit, shape n] at `price_ratio` = price ÷ reference price (design, section 4)."""
+        factor = np.power(price_ratio, self.elasticity[:, item])
+        factor *= price_ratio ** self.mean_elasticity[item] / factor.mean()
+        return self.demand[:, item] * factor
+
+
+@dataclass(frozen=True)
+class Override:
+    """A planner's lock on one item: what kind, which value, who asked and why."""
+
+    item_code: str
+    kind: OverrideKind
+    value: float | None = None
+    author: str = ""
+    reason: str = ""
+    date: str | None = None
+    store: str | None = None
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Answer of the optimiser: `chosen` row numbers of the menu, objective, proven bound, relative gap, status."""
+
+    chosen: tuple[int, ...]
+    objective: float
+    bound: float
+    gap: float
+    status: str
+    solver: str
+    seconds: float
+    shortfall: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plan of one store: `lines` and `candidates` as declared in `schemas.py`.
+
+    `summary` is plain JSON: dates, totals, rules with their values and whether they bind, solver, status, gap,
+    `promised`, `expected` (with standard error) and `range_80`. `cover` key (date, category): value, cover, required.
+    `forecast` key (item_code, date): mean and quantiles at the reference price. `price_curve` key (item_code, date,
+    price): expected demand, best order, profit of every rung. `settings` is the full settings as JSON.
+    """
+
+    store: str
+    lines: pd.DataFrame
+    candidates: pd.DataFrame
+    summary: dict[str, Any]
+    cover: pd.DataFrame
+    forecast: pd.DataFrame
+    price_curve: pd.DataFrame
+    overrides: tuple[Override, ...]
+    settings: dict[str, Any]
+    seed: int
+    fingerprint: str
+
+    def to_json(self) -> str:
+        """The whole plan as one JSON document (dates as ISO text)."""
+        frames = ("lines", "candidates", "cover", "forecast", "price_curve")
+        body: dict[str, Any] = {k: json.loads(_iso(getattr(self, k)).to_json(orient="records")) for k in frames}
+        body |= {"store": self.store, "summary": self.summary, "settings": self.settings, "seed": self.seed}
+        body |= {"fingerprint": self.fingerprint, "overrides": [asdict(o) for o in self.overrides]}
+        return json.dumps(body, ensure_ascii=False)
+
+
+def _iso(frame: pd.DataFrame) -> pd.DataFrame:
+    dates = frame.select_dtypes("datetime").columns
+    return frame.assign(**{c: frame[c].dt.strftime("%Y-%m-%d") for c in dates})
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stored run: its identity, when and with what it was made, and the plan."""
+
+    run_id: str
+    created_at: str
+    versions: dict[str, str]
+    plan: Plan
+    repeated: bool = False
