@@ -1,4 +1,4 @@
-"""The frozen records that travel between the stages. Arrays are numpy, tables are pandas; nobody changes them in place."""
+"""The frozen records that travel between the stages. Nobody changes their arrays and tables in place."""
 
 from __future__ import annotations
 
@@ -151,9 +151,9 @@ class CostForecast:
 class Scenarios:
     """Joint draws for one store and day. Shapes: n scenarios × items, in the order of `item_codes`.
 
-    `demand` [unit] at the reference price, `elasticity` (negative), `cost` [money/unit], `clearance_share` per item (m).
-    `normaliser(ratio)` is Σ over draws of ratio**β ÷ ratio**β̄: dividing by it keeps the mean curve at the posterior
-    mean, so that ignorance does not pay. `drawn_days`: the past day behind each scenario, for resampling.
+    `demand` [unit] at the reference price, `elasticity` (negative), `cost` [money/unit].
+    `demand_at` keeps the mean curve at the posterior mean elasticity, so that ignorance does not pay.
+    `drawn_days`: the past day behind each scenario, for resampling.
     """
 
     item_codes: tuple[str, ...]

@@ -362,7 +362,7 @@ _CONVERT: dict[str, Callable[[pd.Series], pd.Series]] = {
 
 
 def _examples(frame: pd.DataFrame, bad: pd.Series, key: Iterable[str], limit: int = 1) -> str:
-    names = [k for k in key if k in frame.columns and (k != "store" or frame["store"].nunique() > 1)]
+    names = [k for k in key if k in frame.columns and (k != "store" or len(frame["store"].unique()) > 1)]
     rows = frame.loc[bad, names].head(limit)
     shown = (
         ["item " + str(v) if k == "item_code" else str(v)[:10] for k, v in rows.iloc[0].items()]

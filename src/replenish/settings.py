@@ -1,6 +1,6 @@
 """Settings: frozen sections read from `replenish.toml`, the environment and flags; unknown keys are errors.
 
-Precedence: flag > environment (`REPLENISH_<SECTION>__<KEY>`) > file > default. `example_toml` writes the commented file.
+Precedence: flag > environment (`REPLENISH_<SECTION>__<KEY>`) > file > default. `example_toml` writes the file.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def _known(loc: tuple[Any, ...]) -> str:
 
 
 def find_config(config: str | Path | None, data: str | Path | None = None) -> Path | None:
-    """The settings file in force: `config`, else `replenish.toml` in the data folder, else in the current folder, else none."""
+    """The settings file in force: `config`, else `replenish.toml` in the data folder, else in the current one."""
     if config is not None:
         path = Path(config)
         if not path.is_file():
