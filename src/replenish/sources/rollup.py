@@ -1,0 +1,167 @@
+"""Rolls till transactions up to store-item-days and to half-hourly counts with DuckDB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+import pandas as pd
+
+from replenish.records import Finding
+from replenish.schemas import DAILY_SALES, INTRADAY_SALES, PANDAS_DTYPE, Table
+from replenish.sources.transactions import known_items, open_sales
+
+if TYPE_CHECKING:
+    from replenish.sources.transactions import SalesSource
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class RolledSales:
+    """Transactions rolled up: `daily` as `schemas.DAILY_SALES`, `intraday` as `schemas.INTRADAY_SALES`.
+
+    `rows` is the number of rows read, `first_date` and `last_date` the days they span.
+    """
+
+    daily: pd.DataFrame
+    intraday: pd.DataFrame
+    findings: tuple[Finding, ...]
+    first_date: pd.Timestamp
+    last_date: pd.Timestamp
+    rows: int
+
+
+def roll_up(sales: SalesSource, items: pd.DataFrame) -> RolledSales:
+    """Daily and half-hourly sales of transactions given as file(s), Arrow table or frame, in `schemas.SALES`' form.
+
+    `items` is the checked item table (`schemas.ITEMS`). Returns count negatively whatever their sign in the source; the
+    full price is the quantity-weighted mean of sales that are not discounted, net of returns (of the sales alone where
+    nothing is left net). Sums are exact decimals [1e-6], so neither row order nor threads change a digit. Exact
+    repetitions of a transaction are reported, not dropped. Raises one `DataError` with all faults of the rows.
+    """
+    connection = open_sales(sales, items)
+    try:
+        daily = _declare(_attach_items(connection.execute(_DAILY).df(), items), DAILY_SALES)
+        intraday = _declare(connection.execute(_INTRADAY).df(), INTRADAY_SALES)
+        rows = int(connection.execute("SELECT count(*) FROM sales").fetchall()[0][0])
+        findings = _find_repetitions(connection, rows)
+    finally:
+        connection.close()
+    return RolledSales(daily, intraday, findings, daily["date"].min(), daily["date"].max(), rows)
+
+
+def check_sales(sales: SalesSource, items: pd.DataFrame | None) -> None:
+    """Raises the `DataError` that `roll_up` would; without `items`, items and stores are not compared."""
+    open_sales(sales, items).close()
+
+
+def read_transactions(sales: SalesSource, items: pd.DataFrame) -> pd.DataFrame:
+    """The checked transactions themselves, one row each, in the declared form of `schemas.SALES` (source order)."""
+    connection = open_sales(sales, items)
+    try:
+        frame = connection.execute(_TRANSACTIONS).df()
+    finally:
+        connection.close()
+    return frame.astype({"date": PANDAS_DTYPE["date"], "transactions": "int64"})
+
+
+_TRANSACTIONS = """
+SELECT store, date, CAST(time AS VARCHAR) AS time, item_code, quantity, unit_price, sale_type, discounted, transactions
+FROM judged
+"""
+
+# full / off: not discounted / discounted; sold: without returns. Text columns are attached after the query: joining
+# them here would take as long as the sums.
+_DAILY = """
+WITH kinds AS (
+  SELECT item_index, date, is_return, discounted,
+    sum(quantity) AS quantity,
+    sum(CAST(round(CAST(quantity AS DOUBLE) * unit_price, 6) AS DECIMAL(38, 6))) AS revenue,
+    sum(transactions) AS transactions, min(time_us) AS first_us, max(time_us) AS last_us,
+    max(quantity) FILTER (transactions = 1) AS largest
+  FROM sales GROUP BY ALL
+), summed AS (
+  SELECT item_index, date,
+    CAST(sum(quantity) AS DOUBLE) AS quantity,
+    CAST(sum(revenue) AS DOUBLE) AS revenue,
+    coalesce(sum(transactions) FILTER (NOT is_return), 0) AS transactions,
+    coalesce(sum(transactions) FILTER (is_return), 0) AS returns,
+    abs(CAST(coalesce(sum(quantity) FILTER (is_return), 0) AS DOUBLE)) AS return_quantity,
+    CAST(coalesce(sum(quantity) FILTER (NOT discounted), 0) AS DOUBLE) AS full_quantity,
+    CAST(sum(revenue) FILTER (NOT discounted) AS DOUBLE) AS full_revenue,
+    CAST(sum(quantity) FILTER (NOT discounted AND NOT is_return) AS DOUBLE) AS full_sold,
+    CAST(sum(revenue) FILTER (NOT discounted AND NOT is_return) AS DOUBLE) AS full_sold_revenue,
+    CAST(coalesce(sum(quantity) FILTER (discounted), 0) AS DOUBLE) AS off_quantity,
+    CAST(sum(revenue) FILTER (discounted) AS DOUBLE) AS off_revenue,
+    CAST(sum(quantity) FILTER (discounted AND NOT is_return) AS DOUBLE) AS off_sold,
+    CAST(sum(revenue) FILTER (discounted AND NOT is_return) AS DOUBLE) AS off_sold_revenue,
+    coalesce(sum(transactions) FILTER (discounted AND NOT is_return), 0) AS discounted_transactions,
+    min(first_us) FILTER (NOT is_return) / 3.6e9 AS first_sale_hour,
+    max(last_us) FILTER (NOT is_return) / 3.6e9 AS last_sale_hour,
+    CAST(max(largest) FILTER (NOT is_return) AS DOUBLE) AS largest_sale
+  FROM kinds GROUP BY item_index, date
+)
+SELECT item_index, date, quantity, revenue, transactions, returns, return_quantity,
+  full_quantity AS full_price_quantity,
+  CASE WHEN full_quantity > 0 AND full_revenue > 0 THEN full_revenue / full_quantity
+       ELSE full_sold_revenue / full_sold END AS full_price,
+  off_quantity AS discounted_quantity,
+  CASE WHEN off_quantity > 0 AND off_revenue > 0 THEN off_revenue / off_quantity
+       ELSE off_sold_revenue / off_sold END AS discounted_price,
+  discounted_transactions, first_sale_hour, last_sale_hour, largest_sale
+FROM summed JOIN (SELECT item_index, store_index FROM known) USING (item_index)
+ORDER BY store_index, date, item_index
+"""
+
+_INTRADAY = """
+WITH counted AS (
+  SELECT item_index, date, time_us // 1800000000 AS half_hour, sum(transactions) AS transactions
+  FROM sales WHERE time_us IS NOT NULL AND NOT is_return
+  GROUP BY ALL
+)
+SELECT store, date, category, half_hour, sum(transactions) AS transactions
+FROM counted JOIN known USING (item_index)
+GROUP BY ALL ORDER BY ALL
+"""
+
+# Whole seconds say too little: two shoppers can buy the same in the same second of a coarse clock.
+_REPEATED = """
+WITH marked AS (
+  SELECT *, hash(item_index, date, time_us, quantity, unit_price, is_return, discounted, transactions, extras) AS mark
+  FROM sales WHERE time_us % 1000000 <> 0
+), repeated AS (
+  SELECT mark, count(*) - 1 AS again FROM marked GROUP BY mark HAVING count(*) > 1
+)
+"""
+
+
+def _attach_items(frame: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
+    keys = known_items(items).take(frame["item_index"].to_numpy())
+    return frame.assign(store=keys["store"].array, item_code=keys["item_code"].array)
+
+
+def _declare(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+    return frame[table.names].astype({c.name: PANDAS_DTYPE[c.kind] for c in table.columns})
+
+
+def _find_repetitions(connection: duckdb.DuckDBPyConnection, rows: int) -> tuple[Finding, ...]:
+    count = connection.execute(f"{_REPEATED} SELECT coalesce(sum(again), 0) FROM repeated").fetchall()[0][0]
+    if not count:
+        return ()
+    examples = connection.execute(
+        f"{_REPEATED} SELECT DISTINCT item_code, date, make_timestamp(time_us) FROM marked JOIN repeated USING (mark) "
+        f"JOIN known USING (item_index) ORDER BY ALL LIMIT {EXAMPLES}"
+    ).fetchall()
+    return (
+        Finding(
+            "warning",
+            "sales",
+            "transactions that are there more than once (all columns the same)",
+            int(count),
+            rows,
+            tuple(f"item {item}, {day} {moment:%H:%M:%S}" for item, day, moment in examples),
+            "Nothing was dropped. If they were exported twice, remove the repetitions in the source.",
+        ),
+    )
