@@ -55,3 +55,9 @@ class SolverError(ReplenishError):
     """The solver stopped without a usable answer (crash, time-out without incumbent, failed check)."""
 
     exit_code = 5
+
+
+class StorageError(ReplenishError):
+    """The database of runs or an output file cannot be read or written (locked, unreachable, disk full, damaged)."""
+
+    exit_code = 5
