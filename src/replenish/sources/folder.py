@@ -6,7 +6,8 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +15,17 @@ import pandas as pd
 
 from replenish.errors import ConfigError, DataError
 from replenish.records import Finding, Tables
-from replenish.schemas import DEFAULT_STORE, ITEMS, PANDAS_DTYPE, SALES, TABLES, Table, check_table
+from replenish.schemas import (
+    DAILY_SALES,
+    DEFAULT_STORE,
+    INTRADAY_SALES,
+    ITEMS,
+    PANDAS_DTYPE,
+    SALES,
+    TABLES,
+    Table,
+    check_table,
+)
 from replenish.settings import FILE_NAME
 from replenish.sources.rollup import RolledSales, check_sales, read_transactions, roll_up
 from replenish.sources.transactions import is_utf8, not_utf8
@@ -46,9 +57,7 @@ def load_tables(folder: str | Path, store: str | None = None) -> Tables:
     return _assemble(frames, paths[SALES.name], str(folder), store, faults)
 
 
-def tables_from_frames(
-    frames: Mapping[str, pd.DataFrame], source: str = "memory", store: str | None = None
-) -> Tables:
+def tables_from_frames(frames: Mapping[str, pd.DataFrame], source: str = "memory", store: str | None = None) -> Tables:
     """The checked tables of frames named as in `schemas.TABLES`; errors as in `load_tables`."""
     unknown = sorted(set(frames) - set(TABLES))
     if unknown:
@@ -139,7 +148,8 @@ def _assemble(
         source=source,
         **checked,  # type: ignore[arg-type]
     )
-    return _with_fingerprint(_choose(tables, store))
+    chosen = _choose(tables, store)
+    return replace(chosen, fingerprint=fingerprint(chosen))
 
 
 def _roll_up(sales: SalesSource, items: pd.DataFrame | None, faults: list[str]) -> RolledSales | None:
@@ -208,16 +218,8 @@ def _silent_categories(items: pd.DataFrame, daily: pd.DataFrame) -> list[Finding
 # ---------------------------------------------------------------- fingerprint
 
 
-def _with_fingerprint(tables: Tables) -> Tables:
-    from dataclasses import replace
-
-    return replace(tables, fingerprint=fingerprint(tables))
-
-
 def fingerprint(tables: Tables) -> str:
     """SHA-256 of the content: the same for CSV and Parquet, any folder and any order of rows."""
-    from replenish.schemas import DAILY_SALES, INTRADAY_SALES
-
     digest = hashlib.sha256()
     declared = {**TABLES, DAILY_SALES.name: DAILY_SALES, INTRADAY_SALES.name: INTRADAY_SALES}
     for name in sorted(declared):
@@ -285,7 +287,9 @@ def _check_target(target: Path, force: bool) -> list[Path]:
         return []
     foreign = [p.name for p in present if not _is_ours(p)]
     if foreign:
-        raise ConfigError(f"{target} holds other files ({', '.join(sorted(foreign)[:EXAMPLES])}). Choose another folder.")
+        raise ConfigError(
+            f"{target} holds other files ({', '.join(sorted(foreign)[:EXAMPLES])}). Choose another folder."
+        )
     if not force:
         raise ConfigError(f"{target} holds tables already. Choose another folder, or overwrite them with --force.")
     return [p for p in present if p.name == FILE_NAME]
@@ -324,9 +328,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def table_names(names: Iterable[str]) -> list[str]:
-    """Those of `names` that are canonical tables, in declared order."""
-    given = set(names)
-    return [name for name in TABLES if name in given]
