@@ -248,6 +248,6 @@ def _refuse_other_lines(run_id: str, stored: pd.DataFrame, lines: pd.DataFrame) 
     raise StorageError(
         f"Run {run_id} is stored with other lines: {other['item_code'].nunique()} of {len(lines)} items differ (first: "
         f"{first['item_name']}, {first['date']:%Y-%m-%d}), though input, settings, overrides, seed and versions are "
-        "the same. The solver may have stopped at its time limit: raise solver.time_limit_s, or plan with another seed. "
-        "The stored run was kept."
+        "the same. The solver may have stopped at its time limit: raise solver.time_limit_s, or plan with another seed."
+        " The stored run was kept."
     )

@@ -1,0 +1,180 @@
+"""The plan printed on a terminal: lines, cover, rules, solver, and what the plan is worth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from replenish.records import Plan
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+SHORT_REASON = 60
+UNIT_WORD = {"kg": "kg", "pack": "packs"}
+
+
+def print_plan(plan: Plan, console: Console) -> None:
+    """Print the plan: a table of lines per day, cover per category, rules, and the figures with their uncertainty."""
+    for day, lines in plan.lines.groupby("date", sort=True):
+        console.print(lines_table(lines, f"Plan for {plan.store}, {pd.Timestamp(str(day)):%A %Y-%m-%d}"))
+    for table in (cover_table(plan.cover), rules_table(plan.summary)):
+        if table.row_count:
+            console.print(table)
+    for line in [*figure_lines(plan.summary), *_notes(plan.summary)]:
+        console.print(line, highlight=False, markup=False)
+
+
+def lines_table(lines: pd.DataFrame, title: str) -> Table:
+    """A table of plan lines, categories together: order, price (was), sales, waste, profit, sell-out, short reason."""
+    table = _table(title, ("item", "order", "price (was)", "sales", "waste", "profit", "sells out"), ("why",))
+    for category, group in lines.groupby("category", sort=False):
+        table.add_section()
+        table.add_row(f"[bold]{category}[/bold]", "", "", "", "", f"[bold]{group['expected_profit'].sum():.1f}[/bold]")
+        for row in group.to_dict("records"):
+            table.add_row(*_line_cells(row))
+    return table
+
+
+def _line_cells(row: dict[Any, Any]) -> tuple[str, ...]:
+    from rich.markup import escape
+
+    return (
+        escape(str(row["item_name"])),
+        f"{row['order_quantity']:g} {UNIT_WORD[row['unit']]}",
+        price_text(row["price"], row["reference_price"]),
+        f"{row['expected_sales']:.1f}",
+        f"{row['expected_waste']:.1f}",
+        f"{row['expected_profit']:.1f}",
+        f"{row['sell_out_probability']:.0%}",
+        escape(shorten(str(row["reason"]), SHORT_REASON)),
+    )
+
+
+def price_text(price: float, reference_price: float) -> str:
+    """`5.20` when the price stays, `5.40 (5.20)` when it changes."""
+    return f"{price:.2f}" if abs(price - reference_price) < 0.005 else f"{price:.2f} ({reference_price:.2f})"
+
+
+def shorten(reason: str, length: int) -> str:
+    """The reason cut at a word, at most `length` characters, with an ellipsis when cut."""
+    return reason if len(reason) <= length else reason[: length - 1].rsplit(" ", 1)[0].rstrip(",;:.") + "…"
+
+
+def cover_table(cover: pd.DataFrame) -> Table:
+    """Cover per day and category: share of the demand value that the plan serves, and what was asked for."""
+    table = _table("Cover per category", ("date", "category", "demand value", "served", "cover", "asked", "short"))
+    for row in cover.to_dict("records"):
+        short = row["shortfall"] > 0.005
+        table.add_row(
+            f"{row['date']:%Y-%m-%d}",
+            row["category"],
+            f"{row['demand_value']:.1f}",
+            f"{row['served_value']:.1f}",
+            f"{row['cover']:.0%}",
+            f"{row['required']:.0%}",
+            f"{row['shortfall']:.1f}" if short else "–",
+            style="yellow" if short else None,
+        )
+    return table
+
+
+def rules_table(summary: dict[str, Any]) -> Table:
+    """Every rule with its limit, the plan's value, whether it binds, and what loosening it is worth."""
+    table = _table("Rules", ("rule", "limit", "value", "binds"), ("note",))
+    for rule in summary.get("rules", []):
+        table.add_row(
+            str(rule.get("rule", "")),
+            _plain(rule.get("limit")),
+            _plain(rule.get("value")),
+            "[bold]binds[/bold]" if rule.get("binding") else "no",
+            str(rule.get("note") or ""),
+        )
+    return table
+
+
+def figure_lines(summary: dict[str, Any]) -> list[str]:
+    """The plan's figures in sentences; a figure that the summary does not have is left out."""
+    lines = [_listed(summary), _profit(summary), _baseline(summary.get("baseline")), _solver(summary)]
+    return [line for line in lines if line]
+
+
+def _listed(s: dict[str, Any]) -> str:
+    parts = [
+        f"{s['items_listed']} of {s['candidates']} candidates listed"
+        if {"items_listed", "candidates"} <= s.keys()
+        else "",
+        f"order costs {s['order_cost']:,.0f}" if "order_cost" in s else "",
+        f"revenue {s['revenue']:,.0f}" if "revenue" in s else "",
+        f"waste {s['waste_value']:,.0f}" if "waste_value" in s else "",
+        f"{s['on_top_rung']} on their top price" if s.get("on_top_rung") is not None else "",
+    ]
+    return "; ".join(p for p in parts if p)
+
+
+def _profit(s: dict[str, Any]) -> str:
+    parts = [
+        f"promised {s['promised']:,.0f} (the optimiser's scenarios)" if _has(s, "promised") else "",
+        f"expected {s['expected']:,.0f}{_plus_minus(s.get('expected_se'))} (fresh scenarios)"
+        if _has(s, "expected")
+        else "",
+        f"8 days of 10 between {s['range_80'][0]:,.0f} and {s['range_80'][1]:,.0f}" if _has(s, "range_80") else "",
+        f"{s['shop_definition']:,.0f} as the shop counts it (unsold stock not seen)"
+        if _has(s, "shop_definition")
+        else "",
+    ]
+    told = "; ".join(p for p in parts if p)
+    return f"Profit: {told}" if told else ""
+
+
+def _baseline(baseline: dict[str, Any] | None) -> str:
+    if not baseline:
+        return ""
+    low, high = baseline["gain_interval"]
+    verdict = "" if low > 0 or high < 0 else "; it cannot be told from zero"
+    return (
+        f"Against {baseline['name']} ({baseline['expected']:,.0f}): gain {baseline['gain']:,.0f}"
+        f"{_plus_minus(baseline.get('gain_se'))}, between {low:,.0f} and {high:,.0f}{verdict}"
+    )
+
+
+def _solver(s: dict[str, Any]) -> str:
+    parts = [
+        str(s.get("solver") or ""),
+        str(s.get("status") or ""),
+        f"gap {s['gap']:.2%}" if _has(s, "gap") else "",
+        f"{s['solve_seconds']:.1f} s" if _has(s, "solve_seconds") else "",
+    ]
+    told = ", ".join(p for p in parts if p)
+    return f"Solver: {told}" if told else ""
+
+
+def _notes(summary: dict[str, Any]) -> list[str]:
+    return [f"Note: {note}" for note in summary.get("notes", [])]
+
+
+def _has(summary: dict[str, Any], name: str) -> bool:
+    return summary.get(name) is not None
+
+
+def _plus_minus(se: float | None) -> str:
+    return "" if se is None else f" ± {se:,.0f}"
+
+
+def _plain(value: Any) -> str:
+    return "–" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _table(title: str, columns: tuple[str, ...], wide: tuple[str, ...] = ()) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    for n, name in enumerate(columns):
+        words = n == 0 or name in ("category", "binds")
+        table.add_column(name, justify="left" if words else "right", no_wrap=True)
+    for name in wide:
+        table.add_column(name, ratio=1)
+    return table

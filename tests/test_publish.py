@@ -1,0 +1,100 @@
+"""Order files have exactly the declared columns, open in Excel with Chinese names, and are whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from openpyxl import load_workbook
+
+from replenish.errors import ConfigError, StorageError
+from replenish.publish import order_bytes, write_order
+from replenish.schemas import PLAN_LINES, check_table
+from tests.factories import make_plan, without
+
+
+def test_csv_has_the_columns_and_values_of_the_lines(tmp_path: Path) -> None:
+    plan = make_plan(days=2)
+    path = write_order(plan, tmp_path / "order.csv")
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    back = pd.read_csv(path, encoding="utf-8-sig", dtype={"item_code": str, "store": str})
+    assert list(back.columns) == PLAN_LINES.names
+    pd.testing.assert_frame_equal(check_table(back, PLAN_LINES), plan.lines)
+
+
+def test_excel_has_the_columns_and_values_of_the_lines(tmp_path: Path) -> None:
+    plan = make_plan()
+    path = write_order(plan, tmp_path / "new" / "folder" / "order.XLSX")
+    back = pd.read_excel(path, sheet_name="Order", engine="openpyxl", dtype={"item_code": str, "store": str})
+    assert list(back.columns) == PLAN_LINES.names
+    pd.testing.assert_frame_equal(check_table(back, PLAN_LINES), plan.lines)
+
+
+def test_excel_is_made_for_people() -> None:
+    book = load_workbook(io.BytesIO(order_bytes(make_plan(), "xlsx")))
+    order = book["Order"]
+    assert book.sheetnames == ["Order", "Summary", "Not listed"]
+    assert order.freeze_panes == "F2"
+    assert order["A1"].font.bold
+    cells = {c.value: order.cell(2, c.column) for c in order[1]}
+    assert cells["price"].number_format == "#,##0.00"
+    assert cells["sell_out_probability"].number_format == "0.0%"
+    assert cells["date"].number_format == "yyyy-mm-dd"
+    assert order.column_dimensions["D"].width >= len("姜蒜小米椒组合装(小份)") * 1.5
+
+
+def test_excel_tells_figures_rules_cover_and_what_is_not_listed() -> None:
+    plan = make_plan()
+    book = load_workbook(io.BytesIO(order_bytes(plan, "xlsx")))
+    figures = {row[0]: row[1] for row in book["Summary"].iter_rows(values_only=True) if row[0]}
+    assert figures["expected"] == pytest.approx(plan.summary["expected"])
+    assert figures["rule shelf_count"] == "33 of 33; binds. one place more is worth 2.1"
+    assert figures["dates"] == "2023-07-01"
+    cover = [row for row in book["Summary"].iter_rows(values_only=True) if row[1] in set(plan.cover["category"])]
+    assert len(cover) == 6
+    assert [row[3] for row in book["Not listed"].iter_rows(min_row=2, values_only=True)] == list(
+        plan.candidates["item_name"]
+    )
+
+
+def test_a_name_that_looks_like_a_formula_stays_a_name() -> None:
+    plan = make_plan()
+    lines = plan.lines.copy()
+    lines.loc[0, "item_name"] = "=1+1"
+    book = load_workbook(io.BytesIO(order_bytes(without(plan, lines=lines), "xlsx")))
+    assert book["Order"]["D2"].data_type == "s"
+
+
+@pytest.mark.parametrize("name", ["order.pdf", "order"])
+def test_another_ending_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"ends with \.csv or \.xlsx"):
+        write_order(make_plan(), tmp_path / name)
+    with pytest.raises(ConfigError, match="Unknown order file format"):
+        order_bytes(make_plan(), "pdf")
+
+
+@pytest.mark.parametrize("name", ["order.csv", "order.xlsx"])
+def test_a_full_disk_says_so_and_leaves_the_old_file(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_order(make_plan(), tmp_path / name)
+    before = path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match=r"the disk is full\. Free some space .* Nothing was written"):
+        write_order(make_plan(seed=1), path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match="cannot be written"):
+        write_order(make_plan(), tmp_path / "file" / "order.csv")

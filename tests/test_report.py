@@ -1,0 +1,52 @@
+"""The printed plan shows every line and figure there is, and no more."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from replenish.report import figure_lines, price_text, print_plan, shorten
+from tests.factories import make_plan, without
+
+
+def printed(**changes: object) -> str:
+    console = Console(file=io.StringIO(), width=160)
+    print_plan(without(make_plan(), **changes), console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_every_line_category_rule_and_figure_is_shown() -> None:
+    text = printed()
+    plan = make_plan()
+    for name in [*plan.lines["item_name"], *plan.cover["category"], "shelf_count", "optimal", "gap 0.08%"]:
+        assert name in text
+    assert "Plan for main, Saturday 2023-07-01" in text
+    assert "33 of 36 candidates listed" in text
+    assert "Note: Prices of 3 items could not be judged" in text
+
+
+def test_what_the_summary_does_not_have_is_left_out() -> None:
+    text = printed(summary={"dates": ["2023-07-01"], "as_of": "2023-06-30"})
+    assert "Solver" not in text
+    assert "Profit:" not in text
+    assert "上海青" in text
+
+
+def test_a_gain_that_may_be_zero_is_called_so() -> None:
+    baseline = {"name": "cost-plus", "expected": 400.0, "gain": 12.0, "gain_se": 9.0, "gain_interval": [-3.0, 27.0]}
+    assert figure_lines({"baseline": baseline}) == [
+        "Against cost-plus (400): gain 12 ± 9, between -3 and 27; it cannot be told from zero"
+    ]
+
+
+@pytest.mark.parametrize(("price", "reference", "text"), [(5.2, 5.2, "5.20"), (5.4, 5.2, "5.40 (5.20)")])
+def test_a_changed_price_shows_what_it_was(price: float, reference: float, text: str) -> None:
+    assert price_text(price, reference) == text
+
+
+def test_reasons_are_cut_at_a_word() -> None:
+    assert shorten("Top rung: a higher price would break the index", 22) == "Top rung: a higher…"
+    assert shorten("Top rung", 22) == "Top rung"
