@@ -1,0 +1,151 @@
+"""Where work runs: a function mapped over stores (serial, processes, Dask), and one call in a process of its own.
+
+A process of its own is more than a convenience: HiGHS keeps its worker threads in a process-wide pool and may deadlock
+when it is called from short-lived threads, such as those of a dashboard (ERGO-Code/HiGHS, pull request 1886).
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Generic, Literal, TypeVar
+
+from replenish.errors import ConfigError, ReplenishError, SolverError
+
+T = TypeVar("T")
+Backend = Literal["serial", "processes", "dask"]
+BACKENDS: tuple[Backend, ...] = ("serial", "processes", "dask")
+
+
+@dataclass(frozen=True)
+class StoreResult(Generic[T]):
+    """What became of one store: `value`, or the `error` that stopped it; `seconds` of wall time."""
+
+    store: str
+    value: T | None = None
+    error: Exception | None = None
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """True when the store's function returned."""
+        return self.error is None
+
+
+Progress = Callable[[StoreResult[Any], int, int], None]
+
+
+def map_stores(
+    function: Callable[[str], T],
+    stores: Sequence[str],
+    backend: Backend = "serial",
+    workers: int = 2,
+    address: str | None = None,
+    progress: Progress | None = None,
+) -> list[StoreResult[T]]:
+    """`function(store)` for every store, one result per store in the order given; a failing store stops no other.
+
+    `serial` runs here; `processes` gives every store a process of its own, `workers` at a time, so that even a crash
+    stays with its store; `dask` uses the cluster at `address`, or a local one of `workers` processes. For the last two
+    the function must be importable (no lambda). `progress(result, done, total)` is called as stores finish. Raises
+    `ConfigError` for an unknown backend or when Dask is not installed.
+    """
+    if backend not in BACKENDS:
+        raise ConfigError(f"Unknown backend “{backend}”: choose one of {', '.join(BACKENDS)}.")
+    if backend == "serial":
+        finished: Iterator[StoreResult[T]] = (_attempt(function, store) for store in stores)
+    elif backend == "processes":
+        finished = _in_processes(function, stores, workers)
+    else:
+        finished = _on_dask(function, stores, workers, address)
+    results = {}
+    for result in finished:
+        results[result.store] = result
+        if progress is not None:
+            progress(result, len(results), len(stores))
+    return [results[store] for store in stores]
+
+
+def _attempt(function: Callable[[str], T], store: str) -> StoreResult[T]:
+    start = time.perf_counter()
+    try:
+        return StoreResult(store, value=function(store), seconds=time.perf_counter() - start)
+    except Exception as error:  # noqa: BLE001 - whatever stops one store is that store's result
+        return StoreResult(store, error=error, seconds=time.perf_counter() - start)
+
+
+def _in_processes(function: Callable[[str], T], stores: Sequence[str], workers: int) -> Iterator[StoreResult[T]]:
+    def isolated(store: str) -> T:
+        return in_worker_process(function, store)
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        for future in as_completed([pool.submit(_attempt, isolated, store) for store in stores]):
+            yield future.result()
+
+
+def _on_dask(
+    function: Callable[[str], T], stores: Sequence[str], workers: int, address: str | None
+) -> Iterator[StoreResult[T]]:
+    try:
+        distributed: Any = importlib.import_module("distributed")
+    except ModuleNotFoundError:
+        raise ConfigError("Dask is not installed: pip install 'replenish[dask]', or choose another backend.") from None
+    where: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.Client(**({"address": address} if address else where)) as client:
+        futures = {client.submit(_attempt, function, store, pure=False): store for store in stores}
+        for future in distributed.as_completed(futures):
+            lost = future.exception()  # the worker's death; what the function raised is inside the result
+            yield future.result() if lost is None else StoreResult(futures[future], error=lost)
+
+
+def in_worker_process(function: Callable[..., T], *args: Any, timeout_s: float | None = None) -> T:
+    """`function(*args)` computed in a fresh process that ends afterwards; its errors are raised here.
+
+    The function must be importable, and a script that calls this needs the guard `if __name__ == "__main__"`. Raises
+    the `ReplenishError` the function raised; `SolverError` when it takes longer than `timeout_s`, when the process
+    dies, or for any other error (whose traceback is attached as a note).
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(sender, function, args), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        if not receiver.poll(timeout_s):
+            raise SolverError(
+                f"No answer after {timeout_s:g} s. Raise the time limit or loosen the rules and run again."
+            )
+        value, error = receiver.recv()
+    except EOFError:
+        process.join()
+        raise SolverError(
+            f"The worker process ended without an answer (exit code {process.exitcode}); memory may have run out. "
+            "Run again with fewer stores at once or fewer scenarios."
+        ) from None
+    finally:
+        process.kill()
+        process.join()
+        receiver.close()
+    if error is not None:
+        raise error
+    result: T = value
+    return result
+
+
+def _answer(sender: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    try:
+        answer: tuple[Any, Exception | None] = (function(*args), None)
+    except ReplenishError as error:
+        answer = (None, error)
+    except Exception as error:  # noqa: BLE001 - the caller gets every error, in a form that can be sent
+        unexpected = SolverError(f"The computation failed unexpectedly ({type(error).__name__}: {error}).")
+        unexpected.add_note(traceback.format_exc())
+        answer = (None, unexpected)
+    sender.send(answer)
+    sender.close()
