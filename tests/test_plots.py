@@ -1,0 +1,115 @@
+"""Figures show the tables' values, name their units and keep Chinese names as they are."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from replenish import plots
+from tests.factories import make_plan
+
+PLAN = make_plan()
+ITEM = PLAN.lines.iloc[0]
+
+
+@pytest.fixture
+def history() -> pd.DataFrame:
+    dates = pd.date_range("2023-04-01", "2023-06-30")
+    sold = np.arange(len(dates), dtype=float)
+    return pd.DataFrame({"date": dates, "sold": sold, "demand": sold + 1})
+
+
+def trace(figure: object, name: str) -> object:
+    return {t.name: t for t in figure.data}[name]  # type: ignore[attr-defined]
+
+
+def titles(figure: object) -> tuple[str, str, str]:
+    layout = figure.layout  # type: ignore[attr-defined]
+    return layout.title.text, layout.xaxis.title.text, layout.yaxis.title.text
+
+
+def test_overview_adds_up_categories() -> None:
+    figure = plots.plan_overview(PLAN.lines)
+    profit = trace(figure, "profit")
+    expected = PLAN.lines.groupby("category")["expected_profit"].sum()
+    assert dict(zip(profit.y, profit.x, strict=True)) == pytest.approx(expected.to_dict())
+    assert titles(figure) == ("Expected profit and sales per category", "RMB in the planned days", None)
+
+
+def test_cover_stands_out_where_it_falls_short() -> None:
+    cover = PLAN.cover.assign(required=0.75)
+    cover.loc[0, "served_value"] = 0.5 * cover.loc[0, "demand_value"]
+    served = trace(plots.cover_chart(cover), "served")
+    colours = dict(zip(served.y, served.marker.color, strict=True))
+    assert colours.pop(cover.loc[0, "category"]) == plots.SHORT
+    assert set(colours.values()) == {plots.PLAN}
+
+
+def test_cover_of_a_week_is_its_total() -> None:
+    served = trace(plots.cover_chart(make_plan(days=7).cover), "served")
+    assert len(served.x) == 6
+
+
+def test_fan_shows_the_last_days_and_the_bands_of_the_planned_day(history: pd.DataFrame) -> None:
+    forecast = PLAN.forecast[PLAN.forecast["item_code"] == ITEM["item_code"]]
+    figure = plots.demand_fan(history, forecast, days=28)
+    band = trace(figure, "9 days of 10")
+    assert len(trace(figure, "sold").x) == 28
+    assert trace(figure, "demand at the price of the day").y[-1] == history["demand"].iloc[-1]
+    assert band.base[0] == forecast["q05"].iloc[0]
+    assert band.base[0] + band.y[0] == pytest.approx(forecast["q95"].iloc[0])
+    assert titles(figure) == ("Demand for 上海青", None, "kg a day")
+
+
+def test_price_curve_marks_the_chosen_price() -> None:
+    curve = PLAN.price_curve[PLAN.price_curve["item_code"] == ITEM["item_code"]]
+    figure = plots.price_curve_chart(curve, ITEM["item_name"], ITEM["unit"])
+    assert list(trace(figure, "chosen").x) == curve.loc[curve["chosen"], "price"].tolist()
+    assert titles(figure) == ("Price curve of 上海青", "shelf price, RMB/kg", "profit, RMB a day")
+    assert figure.layout.yaxis2.title.text == "demand, kg a day"
+
+
+def test_a_price_curve_without_a_choice_has_no_mark() -> None:
+    curve = PLAN.price_curve[PLAN.price_curve["item_code"] == ITEM["item_code"]].assign(chosen=False)
+    figure = plots.price_curve_chart(curve, ITEM["item_name"], ITEM["unit"])
+    assert "chosen" not in {t.name for t in figure.data}
+
+
+def test_sell_out_shows_every_item_once() -> None:
+    figure = plots.sell_out_chart(PLAN.lines, usual=0.3)
+    assert sorted(figure.data[0].y) == sorted(PLAN.lines["item_name"])
+    assert set(figure.data[0].marker.color) == {plots.PLAN, plots.SHORT}
+
+
+def test_frontier_has_both_profits_with_standard_errors() -> None:
+    frontier = pd.DataFrame(
+        {"limit": [0.05, 0.0], "promised": [700.0, 600.0], "expected": [650.0, 590.0], "expected_se": [30.0, 28.0]}
+    )
+    figure = plots.frontier_chart(frontier, "price index cap")
+    expected = figure.data[1]
+    assert list(expected.x) == [0.0, 0.05]
+    assert list(expected.error_y.array) == [56.0, 60.0]
+
+
+def test_comparison_tells_the_gain_with_its_interval() -> None:
+    figure = plots.compare_chart(PLAN.summary)
+    assert [t.y[0] for t in figure.data] == ["promised", "expected", "cost-plus"]
+    assert figure.layout.title.text.startswith("Gain over cost-plus: 326 (234 to 417)")
+
+
+def test_comparison_calls_a_gain_that_may_be_zero_so() -> None:
+    baseline = {"name": "cost-plus", "expected": 400.0, "gain": 12.0, "gain_interval": [-3.0, 27.0]}
+    assert "not told from zero" in plots.compare_chart({"baseline": baseline}).layout.title.text
+
+
+def test_comparison_leaves_out_what_is_not_there() -> None:
+    assert len(plots.compare_chart({}).data) == 0
+
+
+def test_chinese_names_are_written_and_have_a_font() -> None:
+    body = json.loads(plots.sell_out_chart(PLAN.lines).to_json())
+    assert "上海青" in body["data"][0]["y"]
+    assert "Noto Sans CJK SC" in body["layout"]["font"]["family"]
