@@ -1,0 +1,249 @@
+"""A world: everything about the simulated market and its shop that does not change from day to day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replenish.errors import ConfigError
+from replenish.schemas import ITEMS
+from replenish.simulate.catalogue import CATALOGUE, Kind
+from replenish.simulate.practice import Practice, usual_price
+
+Array = NDArray[np.float64]
+
+OPEN_HOUR = 9
+CLOSE_HOUR = 22
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """How many shoppers come, and when.
+
+    The expected number of a day is `shoppers_per_day` × weekday × season × holiday × episode × exp(AR(1) of standard
+    deviation `shock_sd` and daily persistence `shock_persistence`, plus independent noise `noise_sd`).
+    """
+
+    shoppers_per_day: float = 625.0
+    weekday: tuple[float, ...] = (0.90, 0.88, 0.90, 0.87, 0.97, 1.27, 1.22)
+    hourly: tuple[float, ...] = (8.5, 13.9, 10.9, 5.6, 4.1, 4.8, 7.1, 9.4, 10.5, 10.2, 7.1, 5.9, 2.1)
+    season_year: tuple[float, float] = (0.04, 8.5)
+    season_half_year: tuple[float, float] = (0.16, 2.0)
+    shock_sd: float = 0.24
+    shock_persistence: float = 0.96
+    noise_sd: float = 0.08
+    festival_build_up: float = 0.70
+    holiday: float = 0.15
+    episodes_per_year: float = 0.5
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a shopper standing before a category's shelf chooses: nested logit, mixed over `segments`.
+
+    Utility of an item: appeal − `price_weight` × segment multiplier × price ÷ normal price − `staleness` × days of age;
+    the items of a category form a nest of dissimilarity `nest` (1 = plain logit) against buying nothing.
+    `segments`: (share of shoppers, multiplier of the price weight). `inside` is the share of those before the shelf who
+    buy when the usual assortment is there at normal prices.
+    """
+
+    price_weight: float = 0.80
+    segments: tuple[tuple[float, float], ...] = ((0.3, 1.8), (0.5, 0.8), (0.2, 0.3))
+    nest: float = 0.75
+    inside: float = 0.36
+    staleness: float = 0.25
+    quality_sd: float = 0.72
+    popularity_sd: float = 0.34
+    popularity_persistence: float = 0.96
+    whim_sd: float = 0.15
+    season: float = 0.25
+    pull_sd: float = 0.15
+    pull_persistence: float = 0.85
+    basket_shape: float = 5.0
+    second_pack: float = 0.02
+
+
+@dataclass(frozen=True)
+class Supply:
+    """How wholesale prices and supply move.
+
+    ln cost = ln normal cost + yearly cycle + category factor + item deviation − `harvest_cost` × harvest; the harvest
+    (AR(1), unit variance) also raises appeal by `harvest_appeal`: good quality comes when it is cheap.
+    """
+
+    cycle: float = 0.16
+    category_sd: float = 0.10
+    category_persistence: float = 0.985
+    item_sd: float = 0.32
+    item_persistence: float = 0.975
+    tail_degrees: float = 2.5
+    unchanged: float = 0.22
+    harvest_cost: float = 0.12
+    harvest_appeal: float = 0.10
+    harvest_persistence: float = 0.97
+    seasonal_days: tuple[int, int] = (90, 190)
+    on_spell_days: float = 28.0
+    off_spell_days: float = 45.0
+    core_spell_days: float = 55.0
+    core_gap_days: float = 12.0
+
+
+@dataclass(frozen=True)
+class World:
+    """A named market and shop. `items`: one row per item, canonical columns and the hidden ones, in market order.
+
+    Hidden columns: normal_cost, normal_price [money/unit], markup, quality, basket (mean purchase [unit]), supply, peak
+    (day of the year, empty without), window_days, safety. `outside`: utility of buying nothing, per category.
+    `visits`: shelf visits per shopper and category.
+    """
+
+    name: str
+    seed: int
+    items: pd.DataFrame
+    visits: dict[str, float]
+    outside: dict[str, float]
+    traffic: Traffic = field(default_factory=Traffic)
+    choice: Choice = field(default_factory=Choice)
+    supply: Supply = field(default_factory=Supply)
+    practice: Practice = field(default_factory=Practice)
+
+    @property
+    def categories(self) -> list[str]:
+        """Category names in market order."""
+        return list(self.visits)
+
+    def column(self, name: str) -> Array:
+        """A numeric column of `items` as an array in market order."""
+        return self._columns[name]
+
+    def members(self, category: str) -> NDArray[np.int64]:
+        """Positions of the category's items in market order."""
+        return self._members[category]
+
+    @cached_property
+    def is_pack(self) -> NDArray[np.bool_]:
+        """Which items are counted in packs."""
+        return np.asarray(self.items["unit"] == "pack")
+
+    @cached_property
+    def _columns(self) -> dict[str, Array]:
+        numeric = self.items.select_dtypes("number")
+        return {str(c): numeric[c].to_numpy(dtype=np.float64) for c in numeric.columns}
+
+    @cached_property
+    def _members(self) -> dict[str, NDArray[np.int64]]:
+        category = self.items["category"].to_numpy()
+        return {c: np.flatnonzero(category == c) for c in self.visits}
+
+    def items_table(self) -> pd.DataFrame:
+        """The canonical `items` table: what the shop itself knows about its items."""
+        known = [c for c in ITEMS.names if c in self.items.columns]
+        return self.items[known].copy()
+
+
+VISITS = {
+    "leafy": 1.40,
+    "pepper": 0.72,
+    "mushroom": 0.62,
+    "root and aquatic": 0.21,
+    "cauliflower and broccoli": 0.26,
+    "eggplant": 0.20,
+}
+
+LOSS_RATE = {
+    "leafy": 0.115,
+    "pepper": 0.085,
+    "mushroom": 0.07,
+    "root and aquatic": 0.11,
+    "cauliflower and broccoli": 0.12,
+    "eggplant": 0.065,
+}
+
+PRESETS: dict[str, Callable[[World], World]] = {
+    "reference-like": lambda world: world,
+    "calm": lambda world: replace(
+        world,
+        traffic=replace(world.traffic, shock_sd=0.05, noise_sd=0.05),
+        choice=replace(world.choice, popularity_sd=0.15, whim_sd=0.05, pull_sd=0.05),
+        supply=replace(world.supply, item_sd=0.10, category_sd=0.05),
+    ),
+}
+
+
+def draw_world(name: str = "reference-like", seed: int = 0) -> World:
+    """The world of that name drawn with `seed`, the same for the same arguments; `ConfigError` for unknown names."""
+    if name not in PRESETS:
+        raise ConfigError(f"Unknown world “{name}”. Worlds are: {', '.join(PRESETS)}.")
+    rng = np.random.default_rng([seed, 1])
+    bare = World(name, seed, pd.DataFrame(), VISITS, {})
+    world = PRESETS[name](bare)
+    items = pd.concat([_draw_category(c, world, rng) for c in VISITS], ignore_index=True)
+    items.insert(0, "item_code", [f"P{k:03d}" for k in range(1, len(items) + 1)])
+    drawn = replace(world, items=items)
+    return replace(drawn, outside={c: _outside(drawn, c) for c in VISITS})
+
+
+def _draw_category(category: str, world: World, rng: np.random.Generator) -> pd.DataFrame:
+    kinds = [named for kind in CATALOGUE[category] for named in _suppliers(kind, rng)]
+    n = len(kinds)
+    pack = np.array([k.basket is None for k in kinds])
+    normal_cost = np.array([k.cost for k in kinds]) * np.exp(rng.normal(0, 0.12, n))
+    loss_rate = _loss_rates(LOSS_RATE[category], n, rng)
+    markup = np.exp(rng.normal(np.log(1.47), 0.14, n))
+    usual = np.array([k.supply == "core" for k in kinds])
+    return pd.DataFrame(
+        {
+            "item_name": [k.name for k in kinds],
+            "category": category,
+            "unit": np.where(pack, "pack", "kg"),
+            "loss_rate": loss_rate,
+            "order_multiple": np.where(pack, 1.0, 0.5),
+            "shelf_life_days": [k.shelf_life_days for k in kinds],
+            "normal_cost": normal_cost,
+            "normal_price": usual_price(normal_cost / (1 - loss_rate) * markup),
+            "markup": markup,
+            "quality": rng.normal(0, world.choice.quality_sd, n) + 0.45 * usual,
+            "basket": [1 + world.choice.second_pack if k.basket is None else k.basket for k in kinds],
+            "supply": [k.supply for k in kinds],
+            "peak": [np.nan if k.peak is None else 30.4 * (k.peak - 0.5) for k in kinds],
+            "window_days": rng.integers(*world.supply.seasonal_days, size=n),
+            "safety": world.practice.safety * np.exp(rng.normal(0, world.practice.safety_sd, n)),
+        }
+    )
+
+
+def _suppliers(kind: Kind, rng: np.random.Generator) -> list[Kind]:
+    """The kind itself, or for about one in three two suppliers of it; the second comes and goes."""
+    if rng.random() > 0.34:
+        return [kind]
+    second = kind._replace(name=f"{kind.name} (2)", cost=kind.cost * float(np.exp(rng.normal(0, 0.1))))
+    return [kind._replace(name=f"{kind.name} (1)"), second._replace(supply="occasional")]
+
+
+def _loss_rates(usual: float, n: int, rng: np.random.Generator) -> Array:
+    """Loss rates [share]: about a third of the items carry the category's usual figure, as nobody measured theirs."""
+    own = np.clip(rng.gamma(6.0, usual / 6.0, n), 0.0, 0.35)
+    return np.asarray(np.where(rng.random(n) < 0.33, usual, own).round(4))
+
+
+def availability(world: World) -> Array:
+    """Long-run share of days each item can be bought, from its kind of supply."""
+    supply = world.supply
+    on_off = supply.on_spell_days / (supply.on_spell_days + supply.off_spell_days)
+    share = {"core": supply.core_spell_days / (supply.core_spell_days + supply.core_gap_days), "occasional": on_off}
+    kinds = world.items["supply"]
+    return np.where(kinds == "seasonal", world.column("window_days") / 365.0, kinds.map(share).astype(float))
+
+
+def _outside(world: World, category: str) -> float:
+    """Utility of buying nothing that makes the share `inside` buy at normal prices and usual availability."""
+    at = world.members(category)
+    choice = world.choice
+    utility = world.column("quality")[at] - choice.price_weight
+    inclusive = choice.nest * np.log(np.sum(availability(world)[at] * np.exp(utility / choice.nest)))
+    return float(inclusive + np.log(1 / choice.inside - 1))
