@@ -90,7 +90,8 @@ _Parts = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, tuple[Finding, ...]]
 
 def _read_attachments(root: Path) -> _Parts:
     paths = _find_attachments(root)
-    tables, faults = {}, []
+    tables: dict[int, pd.DataFrame] = {}
+    faults: list[str] = []
     for number, path in paths.items():
         try:
             tables[number] = _read_attachment(path, _HEADERS[number])

@@ -23,6 +23,7 @@ from replenish.schemas import (
     PANDAS_DTYPE,
     SALES,
     TABLES,
+    Column,
     Table,
     check_table,
 )
@@ -49,11 +50,12 @@ def load_tables(folder: str | Path, store: str | None = None) -> Tables:
     faults: list[str] = []
     frames = {}
     for name, path in paths.items():
-        if name != SALES.name:
-            try:
-                frames[name] = read_table(path, TABLES[name])
-            except DataError as error:
-                faults += error.faults
+        if name == SALES.name:
+            continue
+        try:
+            frames[name] = read_table(path, TABLES[name])
+        except DataError as error:
+            faults += error.faults
     return _assemble(frames, paths[SALES.name], str(folder), store, faults)
 
 
@@ -70,7 +72,7 @@ def tables_from_frames(frames: Mapping[str, pd.DataFrame], source: str = "memory
 
 
 def load_transactions(folder: str | Path) -> pd.DataFrame:
-    """The checked transactions of a folder, one row each, as declared in `schemas.SALES`; errors as in `load_tables`."""
+    """The checked transactions of a folder, one row each, as declared in `schemas.SALES`; errors as above."""
     paths = find_tables(folder)
     items = check_table(read_table(paths[ITEMS.name], ITEMS), ITEMS)
     return read_transactions(paths[SALES.name], items)
@@ -179,7 +181,10 @@ def _choose(tables: Tables, store: str | None) -> Tables:
         return tables
     if store not in tables.stores:
         raise ConfigError(f"Unknown store “{store}”. The data has: {', '.join(tables.stores)}.")
-    return tables.for_store(store)
+    chosen = tables.for_store(store)
+    if chosen.daily_sales.empty:
+        raise DataError(f"sales: the store “{store}” has no sales.")
+    return chosen
 
 
 def _unknown_keys(checked: Mapping[str, pd.DataFrame]) -> list[Finding]:
@@ -231,15 +236,14 @@ def fingerprint(tables: Tables) -> str:
 
 
 def _row_hashes(frame: pd.DataFrame, table: Table) -> bytes:
-    plain = {c.name: frame[c.name].astype(_hashed_dtype(c.name, table)) for c in table.columns}
-    hashes = pd.util.hash_pandas_object(pd.DataFrame(plain), index=False, categorize=True)
+    dtypes = {c.name: _hashed_dtype(c) for c in table.columns}
+    hashes = pd.util.hash_pandas_object(frame[table.names].astype(dtypes), index=False)
     return hashes.sort_values().to_numpy(dtype="<u8").tobytes()
 
 
-def _hashed_dtype(name: str, table: Table) -> str:
+def _hashed_dtype(column: Column) -> str:
     """Flags and counts with gaps come as other dtypes than without: numbers hash as floating point."""
-    kind = table.column(name).kind
-    return PANDAS_DTYPE[kind] if kind in ("text", "time", "date") else "float64"
+    return PANDAS_DTYPE[column.kind] if column.kind in ("text", "time", "date") else "float64"
 
 
 # ---------------------------------------------------------------- writing

@@ -21,9 +21,11 @@ from replenish.errors import DataError
 from replenish.schemas import DEFAULT_STORE, SALES, Column
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     import pyarrow as pa
 
-    SalesSource = str | Path | Sequence[str | Path] | pd.DataFrame | pa.Table
+    SalesSource: TypeAlias = str | Path | Sequence[str | Path] | pd.DataFrame | pa.Table
 
 MEMORY_LIMIT = "1GB"
 THREADS = 2
