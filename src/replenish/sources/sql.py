@@ -12,7 +12,7 @@ from replenish.errors import ConfigError, DataError
 from replenish.schemas import TABLES, Table
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, Engine, Select
+    from sqlalchemy import URL, Connection, Engine
 
 POSTGRES_NAMES = ("postgres", "postgresql")
 POSTGRES_DRIVER = "postgresql+psycopg"
@@ -100,7 +100,7 @@ def _read_one(connection: Connection, table: Table, have: Sequence[str]) -> pd.D
     from sqlalchemy import table as from_table
 
     chosen = [c for c in table.columns if c.name in have]
-    query: Select[Any] = select(*(column(c.name) for c in chosen)).select_from(from_table(table.name))
+    query: Any = select(*(column(c.name) for c in chosen)).select_from(from_table(table.name))
     frame = pd.read_sql_query(query, connection)
     # Drivers answer with Python dates, times and decimals, which files cannot hold side by side with text.
     objects = [c.name for c in chosen if frame[c.name].dtype == object and c.kind != "flag"]
