@@ -124,13 +124,30 @@ class PriceResponse:
 
 
 @dataclass(frozen=True)
+class FittedModels:
+    """Everything fitted for one store, kept and reused until stale (`store/models.py` writes it to disk).
+
+    `boosting`: LightGBM model text (empty: member not used). `frames`: smoothing, weights, arima, residuals, bands,
+    launch (plain tables). `meta`: plain JSON. `fingerprint`: of the tables it was fitted on.
+    """
+
+    store: str
+    fitted_as_of: pd.Timestamp
+    fingerprint: str
+    price_response: PriceResponse
+    boosting: str
+    frames: dict[str, pd.DataFrame]
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class DemandForecast:
     """Demand at the reference price if offered; one store.
 
-    `table` key (item_code, date): category, unit, reference_price, horizon, mean, q05 … q95 [unit], offered, model.
-    `residuals` shape (past days × items): actual ÷ forecast on past days (NaN where not observed), the material of the
-    joint scenarios; index date, columns item_code; `residual_days` tells holiday periods. `members` key
-    (item_code, date): one column per member. `weights`: blend weight per member.
+    `table` key (item_code, date): item_name, category, unit, reference_price, horizon, mean, sigma, q05 … q95 [unit],
+    offered_share, model (which members, or why a fallback). `residuals` past days × item codes: standardised residuals
+    (actual − forecast)/σ of whole past days, NaN where nothing was observed: the material of the joint scenarios.
+    `members` key (item_code, date): one column per member. `weights` per category: blend weights. `notes`: fallbacks.
     """
 
     table: pd.DataFrame

@@ -50,6 +50,9 @@ class HistorySettings(Section):
     )
     stockout_min_sales: int = Field(6, ge=1, description="least number of sales of a day for a stock-out to be found")
     stockout_max_factor: float = Field(2.0, ge=1, description="recovered demand is at most this times the sales")
+    clearance_cannibalisation: float = Field(
+        0.4, ge=0, le=1, description="share of clearance sales that would have paid the full price"
+    )
     invalid_cost_below: float = Field(0.05, ge=0, description="wholesale prices below this are dropped as impossible")
 
 
@@ -58,6 +61,9 @@ class PricingSettings(Section):
 
     prior_elasticity: float = Field(
         -0.58, lt=0, description="own-price elasticity of vegetables (Andreyeva, Long & Brownell 2010)"
+    )
+    item_prior_elasticity: float = Field(
+        -0.8, lt=0, description="prior elasticity of one item beside its rivals, more elastic than a common move"
     )
     prior_sd: float = Field(0.4, gt=0, description="standard deviation of the prior between categories")
     item_sd: float = Field(0.35, gt=0, description="standard deviation of items around their category")
@@ -76,9 +82,8 @@ class ForecastSettings(Section):
     boosting: bool = Field(True, description="use the global LightGBM member")
     arima: bool = Field(True, description="use the ARIMA member for categories")
     boosting_days: int = Field(730, ge=60, description="days of history the LightGBM member learns from")
-    origins: int = Field(8, ge=2, description="past origins used for blend weights and conformal bands")
-    origin_step_days: int = Field(
-        5, ge=1, description="days between those origins (5 lets every horizon meet every weekday)"
+    validation_days: int = Field(
+        119, ge=28, description="last days on which blend weights, conformal bands and joint residuals are measured"
     )
     half_life_days: float = Field(180.0, gt=0, description="recency half-life of training weights")
     candidate_days: int = Field(7, ge=1, description="an item sold within this many days up to as_of is a candidate")
@@ -89,7 +94,6 @@ class ScenarioSettings(Section):
 
     count: int = Field(400, ge=50, description="scenarios the plan is optimised on")
     fresh: int = Field(2000, ge=100, description="unseen scenarios the plan is judged on")
-    factor_days: int = Field(120, ge=20, description="past days whose joint residuals are drawn")
 
 
 class RuleSettings(Section):
@@ -130,19 +134,6 @@ class SolverSettings(Section):
     gap: float = Field(0.001, ge=0, description="relative gap at which the solver may stop")
     time_limit_s: float = Field(60.0, gt=0, description="seconds after which the best plan so far is taken")
     threads: int = Field(2, ge=1, description="solver threads")
-    cvar_weight: float = Field(
-        0.0, ge=0, le=1, description="weight of the mean of the worst scenarios in the objective"
-    )
-    cvar_alpha: float = Field(0.9, gt=0, lt=1, description="the worst 1 - alpha of the scenarios count as bad")
-
-
-class SubstitutionSettings(Section):
-    """Demand that moves between items of a category."""
-
-    share: float = Field(
-        0.3, ge=0, le=0.9, description="share of an unlisted or sold-out item's demand that moves to listed ones"
-    )
-    rounds: int = Field(5, ge=0, le=20, description="most rounds of menu and transfers")
 
 
 class StorageSettings(Section):
@@ -162,7 +153,6 @@ class Settings(Section):
     scenarios: ScenarioSettings = ScenarioSettings()
     rules: RuleSettings = RuleSettings()
     solver: SolverSettings = SolverSettings()
-    substitution: SubstitutionSettings = SubstitutionSettings()
     storage: StorageSettings = StorageSettings()
 
     def override(self, **changes: Any) -> Settings:

@@ -1,0 +1,118 @@
+"""Category demand by ARIMA with regressors (statsmodels): weekday Fourier terms, holidays; convergence checked."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replenish.forecast.features import PanelMatrix
+
+Array = NDArray[np.float64]
+TRAIN_DAYS = 730
+MIN_DAYS = 90
+# Differenced, so no constant: a constant beside regressors often does not converge.
+ORDERS = ((1, 1, 1), (0, 1, 1))
+
+
+@dataclass(frozen=True)
+class CategoryArima:
+    """Parameters of one category: `order`, `parameters` (statsmodels order); empty parameters: no usable fit, see `note`."""
+
+    category: str
+    order: tuple[int, int, int]
+    parameters: tuple[float, ...]
+    note: str = ""
+
+
+def category_values(m: PanelMatrix) -> pd.DataFrame:
+    """Log of daily category demand in money of each item's own price (days × categories); NaN on closed days.
+
+    Money, since kilograms and packs cannot be added.
+    """
+    paid = m.neutral * m.price_factor(m.price) * m.price
+    worth = np.where(np.isfinite(paid), paid, 0.0)
+    is_open = m.traffic > 0
+    out = {}
+    for category in sorted(set(m.category)):
+        total = worth[:, m.category == category].sum(1)
+        out[category] = np.log(np.where(is_open & (total > 0), total, np.nan))
+    return pd.DataFrame(out, index=m.dates)
+
+
+def regressors(calendar: pd.DataFrame, dates: pd.DatetimeIndex) -> pd.DataFrame:
+    """Weekday Fourier terms (three harmonics) and holiday flags of the dates."""
+    days = calendar.reindex(dates)
+    angle = 2 * np.pi * days["weekday"].to_numpy(dtype=float) / 7
+    columns = {f"{name}{k}": f(k * angle) for k in (1, 2, 3) for name, f in (("sin", np.sin), ("cos", np.cos))}
+    columns["holiday"] = days["is_holiday"].to_numpy(dtype=float)
+    columns["eve"] = (days["days_to_holiday"] == 1).to_numpy(dtype=float)
+    columns["after"] = (days["days_since_holiday"] == 1).to_numpy(dtype=float)
+    return pd.DataFrame(columns, index=dates)
+
+
+def _model(series: pd.Series, exog: pd.DataFrame, order: tuple[int, int, int]):  # type: ignore[no-untyped-def]
+    from statsmodels.tsa.statespace.sarimax import SARIMAX
+
+    used = exog.loc[:, exog.nunique() > 1] if len(series) > MIN_DAYS else exog
+    return SARIMAX(series, exog=used.reindex(columns=exog.columns), order=order, freq="D")
+
+
+def fit_category(category: str, series: pd.Series, calendar: pd.DataFrame) -> CategoryArima:
+    """Fitted parameters of one category, or a note why there are none; never raises on a bad series."""
+    recent = series.iloc[-TRAIN_DAYS:]
+    if recent.notna().sum() < MIN_DAYS or recent.std() < 1e-9:
+        return CategoryArima(category, ORDERS[0], (), "too few or constant observations")
+    exog = regressors(calendar, pd.DatetimeIndex(recent.index))
+    for order in ORDERS:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                fit = _model(recent, exog, order).fit(disp=False, maxiter=100)
+            except (ValueError, np.linalg.LinAlgError) as error:
+                return CategoryArima(category, order, (), f"not estimated: {error}")
+        if fit.mle_retvals["converged"] and np.isfinite(fit.params).all():
+            return CategoryArima(category, order, tuple(float(v) for v in fit.params))
+    return CategoryArima(category, ORDERS[-1], (), "did not converge")
+
+
+def fit_arima(m: PanelMatrix, until: int) -> list[CategoryArima]:
+    """One fit per category on the days before day number `until`."""
+    values = category_values(m).iloc[:until]
+    return [fit_category(str(c), values[c], m.calendar) for c in values]
+
+
+def _filtered(m: PanelMatrix, fitted: CategoryArima, series: pd.Series):  # type: ignore[no-untyped-def]
+    recent = series.iloc[-TRAIN_DAYS:]
+    exog = regressors(m.calendar, pd.DatetimeIndex(recent.index))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _model(recent, exog, fitted.order).filter(np.array(fitted.parameters))
+
+
+def one_step_values(m: PanelMatrix, fits: list[CategoryArima], days: int) -> pd.DataFrame:
+    """Forecast money value of each category for each of the last `days` days, made the evening before; NaN without fit."""
+    values = category_values(m)
+    out = {}
+    for fit in fits:
+        if fit.parameters and fit.category in values:
+            result = _filtered(m, fit, values[fit.category])
+            prediction = result.get_prediction()
+            out[fit.category] = np.exp(prediction.predicted_mean + 0.5 * prediction.var_pred_mean).iloc[-days:]
+    return pd.DataFrame(out, index=values.index[-days:])
+
+
+def future_values(m: PanelMatrix, fits: list[CategoryArima], horizon: int) -> pd.DataFrame:
+    """Forecast money value of each category for the `horizon` days after the panel; categories without fit left out."""
+    values = category_values(m)
+    dates = pd.date_range(m.dates[-1] + pd.Timedelta(days=1), periods=horizon, unit="us")
+    out = {}
+    for fit in fits:
+        if fit.parameters and fit.category in values:
+            result = _filtered(m, fit, values[fit.category])
+            ahead = result.get_forecast(horizon, exog=regressors(m.calendar, dates))
+            out[fit.category] = np.exp(ahead.predicted_mean + 0.5 * ahead.var_pred_mean).to_numpy()
+    return pd.DataFrame(out, index=dates)

@@ -1,0 +1,91 @@
+"""Forecasting with fitted models: demand of the planned days at the reference price, if offered, with bands."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replenish.errors import ForecastError
+from replenish.forecast.arima import future_values
+from replenish.forecast.coldstart import cold_start
+from replenish.forecast.features import PanelMatrix
+from replenish.forecast.hierarchy import category_factor
+from replenish.forecast.intervals import QUANTILE_NAMES, Bands
+from replenish.forecast.models import Members, blended, member_forecasts, read_bands, read_members, recent_offer
+from replenish.records import DemandForecast, FittedModels
+
+Array = NDArray[np.float64]
+
+
+def forecast_matrix(
+    m: PanelMatrix, models: FittedModels, items: pd.DataFrame, item_codes: list[str], dates: pd.DatetimeIndex
+) -> DemandForecast:
+    """Forecast of the given items and dates from the last day of the panel (see `records.DemandForecast`).
+
+    Raises `ForecastError` when a date is not after the panel or further ahead than the longest horizon.
+    """
+    members, bands = read_members(models), read_bands(models)
+    horizons = [int((d - m.dates[-1]).days) for d in dates]
+    if min(horizons) < 1 or max(horizons) > len(bands.horizon):
+        raise ForecastError(
+            f"Forecasts reach from 1 to {len(bands.horizon)} days after {m.dates[-1]:%Y-%m-%d}; asked for "
+            f"{dates[0]:%Y-%m-%d} to {dates[-1]:%Y-%m-%d}. Raise forecast.horizon_days or choose other days."
+        )
+    origin = np.array([len(m.dates) - 1])
+    names = items.set_index("item_code")["item_name"]
+    rows = np.array([m.item_codes.index(c) for c in item_codes])
+    categories = future_values(m, members.arima, max(horizons))
+    parts, parts_members = [], []
+    for horizon, date in zip(horizons, dates, strict=True):
+        values = member_forecasts(m, members, origin, range(horizon, horizon + 1))[horizon]
+        mean, model = _mean(m, models, members, values, categories, horizon)
+        parts.append(_table(m, bands, names, rows, date, horizon, mean, model))
+        factor = m.price_factor(m.price[-1])
+        columns = {k: (v[0] * factor)[rows] for k, v in values.items()}
+        parts_members.append(pd.DataFrame({"item_code": item_codes, "date": date, **columns}))
+    residuals = models.frames["residuals"].set_index("date")
+    notes = tuple(f"category {a.category}: ARIMA left out, {a.note}" for a in members.arima if not a.parameters)
+    weights = models.frames["weights"].set_index("category")
+    return DemandForecast(
+        pd.concat(parts, ignore_index=True), residuals, pd.concat(parts_members, ignore_index=True), weights, notes
+    )
+
+
+def _mean(
+    m: PanelMatrix,
+    models: FittedModels,
+    members: Members,
+    values: dict[str, Array],
+    categories: pd.DataFrame,
+    horizon: int,
+) -> tuple[Array, NDArray[np.str_]]:
+    """Mean forecast [unit] and the name of what made it, per item."""
+    weights = models.frames["weights"].set_index("category")
+    demand = blended(values, weights, m.category)[0] * m.price_factor(m.price[-1])
+    launch = {(str(r.category), str(r.unit)): float(r.money) for r in models.frames["launch"].itertuples()}
+    demand, young = cold_start(m, demand, launch, len(m.dates) - 1)
+    offered = recent_offer(m, np.array([len(m.dates) - 1]))
+    targets = {str(c): categories[c].to_numpy()[[horizon - 1]] for c in categories}
+    factor = category_factor(demand[None, :], m.price[[-1]], offered, m.category, targets)[0]
+    model = np.where(young, "launch curve", "blend" if "boosting" in values else "smoothing")
+    return np.maximum(demand * factor ** models.meta["share"], 0.0), model
+
+
+def _table(
+    m: PanelMatrix, bands: Bands, names: pd.Series, rows: NDArray[np.int64], date: pd.Timestamp, horizon: int,
+    mean: Array, model: NDArray[np.str_],
+) -> pd.DataFrame:  # fmt: skip
+    picked = mean[rows]
+    codes = [m.item_codes[k] for k in rows]
+    price = m.price[-1, rows]
+    if not np.isfinite(picked).all():
+        missing = [c for c, v in zip(codes, picked, strict=True) if not np.isfinite(v)]
+        raise ForecastError(f"No forecast for {len(missing)} items (first: {missing[0]}): no usable day of sales.")
+    table = pd.DataFrame({
+        "item_code": codes, "date": date, "item_name": names.reindex(codes).to_numpy(), "category": m.category[rows],
+        "unit": m.unit[rows], "reference_price": price, "horizon": horizon, "mean": picked,
+        "sigma": bands.sigma(picked, horizon), "offered_share": m.offered[-7:, rows].mean(0), "model": model[rows],
+    })  # fmt: skip
+    table[list(QUANTILE_NAMES)] = bands.quantile_table(picked, picked * price, horizon)
+    return table

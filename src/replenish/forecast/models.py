@@ -1,0 +1,182 @@
+"""Fitting: members on the past, blend weights, reconciliation and bands on the last validation days, members again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replenish.errors import ForecastError
+from replenish.forecast.arima import CategoryArima, fit_arima, one_step_values
+from replenish.forecast.blend import blend_weights, combine
+from replenish.forecast.boosting import boosting_forecast, fit_boosting
+from replenish.forecast.coldstart import launch_money
+from replenish.forecast.features import PanelMatrix
+from replenish.forecast.hierarchy import best_share, category_factor
+from replenish.forecast.intervals import Bands, fit_bands
+from replenish.forecast.smoothing import Smoothing, fit_smoothing, smoothed_levels, smoothing_forecast
+from replenish.records import FittedModels, PriceResponse
+from replenish.settings import Settings
+
+Array = NDArray[np.float64]
+MIN_HISTORY_DAYS = 60
+HOLIDAY_DAYS = 1
+
+
+@dataclass(frozen=True)
+class Members:
+    """Fitted members of one store; `boosting` is a LightGBM text, empty when the member is off."""
+
+    smoothing: Smoothing
+    boosting: str
+    arima: list[CategoryArima]
+
+
+def fit_forecast(
+    m: PanelMatrix, response: PriceResponse, settings: Settings, store: str, fingerprint: str, seed: int
+) -> FittedModels:
+    """Fitted models from the whole panel.
+
+    The blend weights, the reconciliation share, the bands and the joint residuals come from members fitted on the days
+    before the last `validation_days`, so that each residual is one the members had never seen.
+    """
+    days = len(m.dates)
+    if days < MIN_HISTORY_DAYS:
+        raise ForecastError(
+            f"sales: {days} days of history up to {m.dates[-1]:%Y-%m-%d} are too few to forecast from; "
+            f"at least {MIN_HISTORY_DAYS} are needed. Choose a later date."
+        )
+    validation = min(settings.forecast.validation_days, days // 3)
+    past = _fit_members(m, settings, seed, days - validation)
+    weights, share, bands, residuals = _validate(m, past, settings, validation)
+    members = _fit_members(m, settings, seed, days)
+    frames = _frames(members, weights, bands, residuals, launch_money(m, days))
+    meta = {"share": share, "linear": bands.linear, "square": bands.square, "edges": list(bands.edges)}
+    return FittedModels(store, m.dates[-1], fingerprint, response, members.boosting, frames, meta)
+
+
+def _fit_members(m: PanelMatrix, settings: Settings, seed: int, until: int) -> Members:
+    smoothing = fit_smoothing(m, until)
+    level = smoothed_levels(m, smoothing)
+    wanted = settings.forecast.boosting and until > 2 * MIN_HISTORY_DAYS
+    boosting = fit_boosting(m, level, until, settings.forecast, seed, settings.solver.threads) if wanted else ""
+    return Members(smoothing, boosting, fit_arima(m, until) if settings.forecast.arima else [])
+
+
+def member_forecasts(
+    m: PanelMatrix, members: Members, origins: NDArray[np.int64], horizons: range
+) -> dict[int, dict[str, Array]]:
+    """Price-neutral forecasts: horizon → member → origins × items."""
+    levels = smoothed_levels(m, members.smoothing)
+    out: dict[int, dict[str, Array]] = {
+        h: {"smoothing": smoothing_forecast(m, members.smoothing, levels, origins, h)} for h in horizons
+    }
+    if members.boosting:
+        for h, values in boosting_forecast(m, levels, members.boosting, origins, horizons).items():
+            out[h]["boosting"] = values
+    return out
+
+
+def blended(values: dict[str, Array], weights: pd.DataFrame, category: NDArray[np.str_]) -> Array:
+    """Members mixed by their category's weights; a missing member leaves the other alone."""
+    if "boosting" not in values:
+        return values["smoothing"]
+    share = weights["boosting"].reindex(category).fillna(weights["boosting"].mean()).to_numpy()
+    return combine(values["smoothing"], values["boosting"], share)
+
+
+def _validate(
+    m: PanelMatrix, past: Members, settings: Settings, validation: int
+) -> tuple[pd.DataFrame, float, Bands, pd.DataFrame]:
+    """Blend weights, reconciliation share, bands and standardised one-step residuals on the last `validation` days."""
+    days, horizons = len(m.dates), range(1, settings.forecast.horizon_days + 1)
+    targets = np.arange(days - validation, days)
+    cells = {h: member_forecasts(m, past, targets - h, range(h, h + 1))[h] for h in horizons}
+    price = {h: m.price_factor(m.price[targets - h]) for h in horizons}
+    weight = m.weight[targets] * np.nan_to_num(m.price[targets - 1])
+    stacked = {k: np.vstack([cells[h][k] * price[h] for h in horizons]) for k in cells[1]}
+    actual = {h: m.neutral[targets] * price[h] for h in horizons}
+    weights = blend_weights(
+        np.vstack([actual[h] for h in horizons]), np.vstack([weight] * len(horizons)), stacked, m.category
+    )
+    mixed = {h: blended(cells[h], weights, m.category) * price[h] for h in horizons}
+    factor = _reconcile(m, past, mixed[1], targets)
+    share = best_share(actual[1], weight, mixed[1], factor)
+    mixed[1] = mixed[1] * factor**share
+    bands = _bands(m, targets, actual, mixed)
+    return weights, share, bands, _residual_table(m, targets, actual[1], mixed[1], bands)
+
+
+def _reconcile(m: PanelMatrix, past: Members, items: Array, targets: NDArray[np.int64]) -> Array:
+    values = one_step_values(m, past.arima, len(targets))
+    offered = recent_offer(m, targets - 1)
+    series = {str(c): values[c].to_numpy() for c in values}
+    return category_factor(items, m.price[targets - 1], offered, m.category, series)
+
+
+def recent_offer(m: PanelMatrix, origins: NDArray[np.int64]) -> Array:
+    """Mean chance of having been on offer in the week up to each origin, origins × items."""
+    back = np.maximum(origins[:, None] - np.arange(7)[None, :], 0)
+    return m.offered[back].mean(1)
+
+
+def _seen(m: PanelMatrix, targets: NDArray[np.int64], forecast: Array) -> NDArray[np.bool_]:
+    return (m.weight[targets] > 0) & np.isfinite(forecast) & (forecast > 0)
+
+
+def _bands(m: PanelMatrix, targets: NDArray[np.int64], actual: dict[int, Array], mixed: dict[int, Array]) -> Bands:
+    seen = _seen(m, targets, mixed[1])
+    money = (mixed[1] * m.price[targets - 1])[seen]
+    pairs = [(actual[h][_seen(m, targets, f)], f[_seen(m, targets, f)]) for h, f in mixed.items()]
+    return fit_bands(actual[1][seen], mixed[1][seen], money, pairs)
+
+
+def _residual_table(
+    m: PanelMatrix, targets: NDArray[np.int64], actual: Array, forecast: Array, bands: Bands
+) -> pd.DataFrame:
+    """Standardised residuals, validation days × items; NaN where nothing was observed."""
+    sigma = bands.sigma(np.nan_to_num(forecast, nan=1.0))
+    scores = np.where(_seen(m, targets, forecast), (actual - forecast) / np.maximum(sigma, 1e-9), np.nan)
+    return pd.DataFrame(scores, index=m.dates[targets], columns=list(m.item_codes))
+
+
+def _frames(
+    members: Members, weights: pd.DataFrame, bands: Bands, residuals: pd.DataFrame, launch: dict[tuple[str, str], float]
+) -> dict[str, pd.DataFrame]:
+    """The fitted things as plain tables, ready for disk."""
+    smoothing = pd.DataFrame(members.smoothing.weekday.T, columns=[f"weekday_{d}" for d in range(7)])
+    smoothing.insert(0, "item_code", list(members.smoothing.item_codes))
+    smoothing["alpha"] = members.smoothing.alpha
+    arima = pd.DataFrame([asdict(a) for a in members.arima], columns=["category", "order", "parameters", "note"])
+    return {
+        "smoothing": smoothing,
+        "arima": arima.assign(order=arima["order"].map(list), parameters=arima["parameters"].map(list)),
+        "weights": weights.reset_index(),
+        "bands": pd.DataFrame(bands.quantiles),
+        "horizon": pd.DataFrame({"factor": bands.horizon}),
+        "residuals": residuals.rename_axis("date").reset_index(),
+        "launch": pd.DataFrame([(*k, v) for k, v in launch.items()], columns=["category", "unit", "money"]),
+    }
+
+
+def read_members(models: FittedModels) -> Members:
+    """The members back from their tables."""
+    table = models.frames["smoothing"]
+    weekday = table[[f"weekday_{d}" for d in range(7)]].to_numpy().T
+    smoothing = Smoothing(tuple(table["item_code"]), table["alpha"].to_numpy(), weekday)
+    arima = [
+        CategoryArima(r.category, tuple(int(v) for v in r.order), tuple(float(v) for v in r.parameters), r.note)  # type: ignore[arg-type]
+        for r in models.frames["arima"].itertuples()
+    ]
+    return Members(smoothing, models.boosting, arima)
+
+
+def read_bands(models: FittedModels) -> Bands:
+    """The bands back from their table."""
+    low, high = models.meta["edges"]
+    return Bands(
+        models.meta["linear"], models.meta["square"], (low, high), models.frames["bands"].to_numpy(),
+        models.frames["horizon"]["factor"].to_numpy(),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""From sales to demand: cleaning, stock-outs, what was on offer, clearance habits, calendar."""

@@ -1,0 +1,95 @@
+"""Days that sold out: found from the silence after the last sale, and the demand they hid (design, section 4)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replenish.settings import HistorySettings
+
+PROFILE_DAYS = 365
+PRIOR_SOLD_OUT = 0.05  # share of item-days the reference shop sells out before closing
+PRIOR_DAYS = 28
+# A recovered day teaches, but less than an observed one; leaving such days out would teach only the quiet days.
+RECOVERED_WEIGHT = 0.5
+
+
+def hourly_profile(intraday: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Cumulative share of the day's transactions at the end of each half hour, from the year up to `as_of`.
+
+    Key (category, weekday, half_hour); column `cumulative` in [0, 1]; every group has all 48 half hours.
+    """
+    recent = intraday[intraday["date"] > as_of - pd.Timedelta(days=PROFILE_DAYS)]
+    if recent.empty:
+        return pd.DataFrame(columns=["category", "weekday", "half_hour", "cumulative"])
+    counts = recent.assign(weekday=recent["date"].dt.dayofweek).pivot_table(
+        index=["category", "weekday"], columns="half_hour", values="transactions", aggfunc="sum", fill_value=0
+    )
+    counts = counts.reindex(columns=range(48), fill_value=0)
+    share = counts.cumsum(axis=1).div(counts.sum(axis=1), axis=0)
+    return share.stack().rename("cumulative").rename_axis(["category", "weekday", "half_hour"]).reset_index()
+
+
+def profile_at(profile: pd.DataFrame, category: pd.Series, date: pd.Series, hour: pd.Series) -> NDArray[np.float64]:
+    """F(t): usual share of the day's transactions up to `hour`, interpolated; NaN where hour or profile is missing."""
+    if profile.empty:
+        return np.full(len(hour), np.nan)
+    wide = profile.pivot(index=["category", "weekday"], columns="half_hour", values="cumulative")
+    row = wide.index.get_indexer(pd.MultiIndex.from_arrays([category, date.dt.dayofweek]))
+    table = np.hstack([np.zeros((len(wide), 1)), wide.to_numpy()])
+    position = np.clip(hour.fillna(0).to_numpy() * 2, 0, 47.999)
+    low = position.astype(int)
+    value = table[row, low] + (position - low) * (table[row, low + 1] - table[row, low])
+    return np.where((row >= 0) & hour.notna().to_numpy(), value, np.nan)
+
+
+def find_stockouts(panel: pd.DataFrame, profile: pd.DataFrame, settings: HistorySettings) -> pd.DataFrame:
+    """Stock-outs and recovered demand of each panel row: silence_p, sold_out_probability, demand [unit], demand_weight.
+
+    `silence_p` = F(t)^n is the chance of so early an end without a stock-out (NaN where it cannot be told).
+    """
+    n = panel["transactions"].to_numpy(dtype=float)
+    share = profile_at(profile, panel["category"], panel["date"], panel["last_sale_hour"])
+    testable = (n >= settings.stockout_min_sales) & ~panel["clearance_day"].to_numpy() & np.isfinite(share)
+    silence = np.where(testable, np.power(np.clip(share, 1e-9, 1.0), n), np.nan)
+    silent = testable & (silence < settings.stockout_training_p)
+    usual = _usual_transactions(panel, silent)
+    rate, quiet = _posterior(n, share, usual)
+    sold_out = np.where(silent, PRIOR_SOLD_OUT / (PRIOR_SOLD_OUT + (1 - PRIOR_SOLD_OUT) * quiet), 0.0)
+    sold = _full_price_demand(panel, settings)
+    hidden = sold_out * rate * (1 - np.nan_to_num(share, nan=1.0)) * sold / np.maximum(n, 1)
+    recover = silent & (silence < settings.stockout_recover_p)
+    demand = np.where(recover, np.minimum(sold + hidden, settings.stockout_max_factor * sold), sold)
+    weight = np.where(recover, RECOVERED_WEIGHT, np.where(silent, 0.0, 1.0))
+    columns = {"silence_p": silence, "sold_out_probability": sold_out, "demand": demand, "demand_weight": weight}
+    return pd.DataFrame(columns, index=panel.index)
+
+
+def _full_price_demand(panel: pd.DataFrame, settings: HistorySettings) -> NDArray[np.float64]:
+    """Full-price sales plus the clearance sales that took their place (φ of the design, section 4) [unit]."""
+    lost_to_clearance = settings.clearance_cannibalisation * panel["clearance_sold"]
+    return (panel["full_price_sold"] + lost_to_clearance).to_numpy()
+
+
+def _usual_transactions(panel: pd.DataFrame, silent: NDArray[np.bool_]) -> pd.DataFrame:
+    """Mean and variance of the item's daily transactions over its last days without a stock-out, shifted by a day."""
+    n = panel["transactions"].where(~silent & (panel["transactions"] > 0))
+    rolling = n.groupby(panel["item_code"]).rolling(PRIOR_DAYS, min_periods=3)
+    out = pd.DataFrame({"mean": rolling.mean(), "var": rolling.var()}).droplevel(0).reindex(panel.index)
+    return out.groupby(panel["item_code"]).shift(1)
+
+
+def _posterior(n: NDArray[np.float64], share: NDArray[np.float64], usual: pd.DataFrame) -> tuple[NDArray, NDArray]:
+    """Gamma–Poisson: E[full-day transactions | n by t] and the chance of silence after t if not sold out.
+
+    Prior Gamma(a, b) matches the item's mean and over-dispersion; posterior Gamma(a + n, b + F(t)).
+    """
+    mean = usual["mean"].fillna(pd.Series(n, index=usual.index)).clip(lower=1.0).to_numpy()
+    extra = (usual["var"].fillna(usual["mean"] * 3).to_numpy()) - mean
+    b = mean / np.clip(np.nan_to_num(extra, nan=1.0), 0.25 * mean, 25 * mean)
+    a = mean * b
+    seen = np.nan_to_num(share, nan=1.0)
+    rate = (a + n) / (b + seen)
+    quiet = np.power((b + seen) / (b + 1.0), a + n)
+    return rate, quiet

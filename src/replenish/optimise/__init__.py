@@ -1,0 +1,1 @@
+"""From forecasts to the plan: scenarios, menu of offers, mixed-integer model, solution, check, explanation."""

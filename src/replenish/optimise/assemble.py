@@ -1,0 +1,195 @@
+"""Putting the plan together: lines, candidates, cover, forecast and summary from the solved days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from replenish.optimise.baseline import cost_plus_lines
+from replenish.optimise.explain import category_price_index, left_out_reasons, line_reasons, price_curve, rule_report
+from replenish.optimise.judge import Judgement, Line, judge, standard_error
+from replenish.optimise.menu import Candidate
+from replenish.optimise.model import Problem
+from replenish.records import DemandForecast, DemandHistory, Override, Plan, Scenarios, Solution
+from replenish.schemas import PLAN_CANDIDATES, PLAN_LINES
+from replenish.settings import Settings
+
+
+@dataclass(frozen=True)
+class DayPlan:
+    """One solved and judged day; `carried_on`: expected stock kept for the next day per item [unit]."""
+
+    date: pd.Timestamp
+    problem: Problem
+    solution: Solution
+    candidates: dict[str, Candidate]
+    scenarios: Scenarios
+    fresh: Scenarios
+    promised: float
+    judgement: Judgement
+    baseline: Judgement
+    notes: tuple[str, ...]
+
+    @property
+    def carried_on(self) -> pd.Series:
+        """item_code → expected stock kept for the next day [unit]."""
+        table = self.judgement.lines
+        return table.set_index("item_code")["carried_on"] if len(table) else pd.Series(dtype=float)
+
+
+def judge_day(
+    date: pd.Timestamp, problem: Problem, solution: Solution, candidates: Sequence[Candidate], scenarios: Scenarios,
+    fresh: Scenarios, history: DemandHistory, settings: Settings, notes: tuple[str, ...],
+) -> DayPlan:  # fmt: skip
+    """The chosen offers and the cost-plus baseline, both played on the same fresh scenarios."""
+    by_code = {c.item_code: c for c in candidates}
+    chosen = problem.menu.offers.loc[list(solution.chosen)]
+    lines = [Line(by_code[str(r.item_code)], float(r.price), float(r.order_quantity)) for r in chosen.itertuples()]
+    practice = cost_plus_lines(candidates, scenarios, history, settings.rules, max(len(lines), 1))
+    promised = float(chosen["profit"].sum())
+    return DayPlan(
+        date, problem, solution, by_code, scenarios, fresh, promised, judge(lines, fresh), judge(practice, fresh), notes
+    )
+
+
+def assemble_plan(
+    days: Sequence[DayPlan], history: DemandHistory, forecast: DemandForecast, settings: Settings,
+    overrides: tuple[Override, ...], seed: int, fingerprint: str,
+) -> Plan:  # fmt: skip
+    """The plan record of the solved days (see `records.Plan`)."""
+    names = history.items.set_index("item_code")["item_name"]
+    lines = pd.concat([_lines(d, history.store, names) for d in days], ignore_index=True)
+    left_out = pd.concat([_left_out(d, history.store, names) for d in days], ignore_index=True)
+    cover = pd.concat([_cover(d) for d in days], ignore_index=True)
+    curves = pd.concat([price_curve(d.problem.menu, d.solution).assign(date=d.date) for d in days], ignore_index=True)
+    table = pd.concat([_forecast(d, forecast) for d in days], ignore_index=True)
+    summary = _summary(days, history, lines, forecast, settings, seed)
+    return Plan(
+        history.store, lines, left_out, summary, cover, table, curves, overrides, settings.model_dump(mode="json"), seed, fingerprint
+    )
+
+
+def _lines(day: DayPlan, store: str, names: pd.Series) -> pd.DataFrame:
+    chosen = day.problem.menu.offers.loc[list(day.solution.chosen)]
+    reasons = line_reasons(day.problem, day.solution, day.candidates)
+    rows = []
+    for offer in chosen.itertuples():
+        c = day.candidates[str(offer.item_code)]
+        k = day.scenarios.item_codes.index(c.item_code)
+        rows.append({
+            "store": store, "date": day.date, "item_code": c.item_code, "item_name": names[c.item_code],
+            "category": c.category, "unit": c.unit, "order_quantity": offer.order_quantity, "price": offer.price,
+            "unit_cost": float(day.scenarios.cost[:, k].mean()), "reference_price": c.terms.reference_price,
+            "loss_rate": c.terms.loss_rate, "carried_over": c.terms.carried_over,
+            "clearance_price": (1 - c.terms.discount) * offer.price, "reason": reasons[c.item_code],
+        })  # fmt: skip
+    if not rows:
+        return pd.DataFrame(columns=PLAN_LINES.names)
+    table = pd.DataFrame(rows).merge(day.judgement.lines, on="item_code", validate="1:1")
+    order = ["category", "item_name"]
+    return table[PLAN_LINES.names].sort_values(order, ignore_index=True)
+
+
+def _left_out(day: DayPlan, store: str, names: pd.Series) -> pd.DataFrame:
+    reasons = left_out_reasons(day.problem, day.solution)
+    rows = [
+        {"store": store, "date": day.date, "item_code": code, "item_name": names[code],
+         "category": day.candidates[code].category, "reason": reason}
+        for code, reason in sorted(reasons.items())
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=PLAN_CANDIDATES.names)
+
+
+def _cover(day: DayPlan) -> pd.DataFrame:
+    chosen = day.problem.menu.offers.loc[list(day.solution.chosen)]
+    served = chosen.groupby("category")["cover_value"].sum()
+    rows = []
+    for category, value in day.problem.menu.category_value.items():
+        rows.append({
+            "date": day.date, "category": category, "demand_value": value,
+            "served_value": float(served.get(category, 0.0)),
+            "cover": float(served.get(category, 0.0)) / value if value > 0 else 1.0,
+            "required": day.problem.rules.cover, "shortfall": day.solution.shortfall.get(category, 0.0),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _forecast(day: DayPlan, forecast: DemandForecast) -> pd.DataFrame:
+    """Forecast rows of the day with what the check needs: index weight, clearance share, disposal cost, carry value."""
+    table = forecast.table[forecast.table["date"] == day.date].reset_index(drop=True)
+    mean = dict(zip(day.scenarios.item_codes, day.scenarios.demand.mean(0), strict=True))
+    terms = [day.candidates[c].terms for c in table["item_code"]]
+    listed = set(day.problem.menu.offers.loc[list(day.solution.chosen), "item_code"])
+    return table.assign(
+        listed=table["item_code"].isin(listed),
+        reference_price=[t.reference_price for t in terms],
+        index_weight=[t.reference_price * mean[c] for t, c in zip(terms, table["item_code"], strict=True)],
+        clearance_share=[t.clearance_share for t in terms],
+        disposal_cost=[t.disposal_cost for t in terms],
+        carry_value=[t.carry_value for t in terms],
+    )
+
+
+def _summary(
+    days: Sequence[DayPlan], history: DemandHistory, lines: pd.DataFrame, forecast: DemandForecast, settings: Settings, seed: int
+) -> dict[str, Any]:
+    profit, shop, base, drawn = _totals(days)
+    se = standard_error(profit, drawn, seed)
+    gain, gain_se = float((profit - base).mean()), standard_error(profit - base, drawn, seed)
+    objective, bound = (sum(getattr(d.solution, k) for d in days) for k in ("objective", "bound"))
+    low, high = np.quantile(profit, [0.1, 0.9])
+    return {
+        "dates": [f"{d.date:%Y-%m-%d}" for d in days],
+        "as_of": f"{history.as_of:%Y-%m-%d}",
+        "currency": settings.shop.currency,
+        "items_listed": len(lines),
+        "candidates": sum(len(d.candidates) for d in days),
+        "order_cost": float((lines["order_quantity"] * lines["unit_cost"]).sum()),
+        "revenue": sum(float(d.judgement.lines["revenue"].sum()) for d in days if len(d.judgement.lines)),
+        "waste_value": float((lines["expected_waste"] * lines["unit_cost"]).sum()),
+        "promised": sum(d.promised for d in days),
+        "expected": float(profit.mean()),
+        "expected_se": se,
+        "range_80": [float(low), float(high)],
+        "shop_definition": float(shop.mean()),
+        "solver": days[0].solution.solver,
+        "status": "optimal" if all(d.solution.status == "optimal" for d in days) else "time limit",
+        "objective": objective,
+        "bound": bound,
+        "gap": max(bound - objective, 0.0) / max(abs(objective), 1e-9),
+        "rules": [r | {"date": f"{d.date:%Y-%m-%d}"} for d in days for r in rule_report(d.problem, d.solution)],
+        "price_index": _price_index(days),
+        "on_top_rung": _on_top_rung(days),
+        "baseline": {
+            "name": "cost-plus", "expected": float(base.mean()), "gain": gain, "gain_se": gain_se,
+            "gain_interval": [gain - 1.96 * gain_se, gain + 1.96 * gain_se],
+            "shop_definition": float(sum(d.baseline.shop_profit.mean() for d in days)),
+        },
+        "notes": sorted({n for d in days for n in d.notes} | set(forecast.notes)),
+    }  # fmt: skip
+
+
+def _totals(days: Sequence[DayPlan]) -> tuple[Any, Any, Any, Any]:
+    """Profit, shop-definition profit and baseline profit per scenario summed over the days; the first day's drawn days."""
+    profit = np.sum([d.judgement.profit for d in days], axis=0)
+    shop = np.sum([d.judgement.shop_profit for d in days], axis=0)
+    base = np.sum([d.baseline.profit for d in days], axis=0)
+    return profit, shop, base, days[0].judgement.drawn_days
+
+
+def _price_index(days: Sequence[DayPlan]) -> dict[str, float]:
+    chosen = pd.concat([d.problem.menu.offers.loc[list(d.solution.chosen)] for d in days])
+    return category_price_index(chosen)
+
+
+def _on_top_rung(days: Sequence[DayPlan]) -> int:
+    count = 0
+    for day in days:
+        for offer in day.problem.menu.offers.loc[list(day.solution.chosen)].itertuples():
+            rungs = day.candidates[str(offer.item_code)].ladder.rungs
+            count += int(len(rungs) > 1 and offer.price >= rungs[-1] - 1e-9)
+    return count

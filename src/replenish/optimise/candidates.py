@@ -1,0 +1,85 @@
+"""The items that may be listed on a day, with their terms, ladders and order grids."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from replenish.optimise.menu import Candidate
+from replenish.optimise.outcome import ItemTerms
+from replenish.pricing.ladder import build_ladder, price_endings, price_support
+from replenish.records import CostForecast, DemandForecast, DemandHistory
+from replenish.settings import Settings
+
+# A unit carried on replaces a purchase tomorrow, but is older and may stay unsold.
+CARRY_SHARE = 0.8
+MIN_REFERENCE_SHARE = 1e-9
+
+
+def build_candidates(
+    history: DemandHistory, forecast: DemandForecast, costs: CostForecast, date: pd.Timestamp,
+    carried_over: pd.Series, settings: Settings,
+) -> tuple[list[Candidate], tuple[str, ...]]:  # fmt: skip
+    """Candidates of one day in the order of the forecast, and notes on what had to be assumed.
+
+    `carried_over`: item_code → stock carried over [unit]. Items without a loss rate take their category's mean.
+    """
+    table = forecast.table[forecast.table["date"] == date]
+    loss, notes = filled_loss_rates(history.items, table["item_code"])
+    unit_cost = costs.table[costs.table["date"] == date].set_index("item_code")["unit_cost"]
+    support = price_support(history, settings.pricing)
+    endings = price_endings(history.panel[history.panel["date"] > history.as_of - pd.Timedelta(days=settings.pricing.support_days)])
+    items = history.items.set_index("item_code")
+    habits = history.clearance.set_index("item_code")
+    out = []
+    for row in table.itertuples():
+        code = str(row.item_code)
+        cost = float(unit_cost[code])
+        reference = float(row.reference_price)
+        ladder = build_ladder(code, reference, cost, float(loss[code]), support.loc[code], endings, settings.pricing)
+        if not np.isfinite(cost):
+            ladder = replace(ladder, rungs=(), flag="no valid wholesale price")
+        if not np.isfinite(reference):
+            reference = ladder.rungs[-1] if ladder.rungs else 1.0
+        terms = _terms(items.loc[code], habits.loc[code], reference, cost, float(loss[code]), carried_over, settings)
+        out.append(_candidate(code, items.loc[code], terms, ladder, settings))
+    return out, notes
+
+
+def filled_loss_rates(items: pd.DataFrame, wanted: pd.Series) -> tuple[pd.Series, tuple[str, ...]]:
+    """Loss rate per item code, the category's mean where there is none, and a note naming those items."""
+    known = items.set_index("item_code")["loss_rate"]
+    by_category = items.groupby("category")["loss_rate"].mean()
+    overall = float(items["loss_rate"].mean()) if items["loss_rate"].notna().any() else 0.0
+    usual = items.set_index("item_code")["category"].map(by_category).fillna(overall)
+    missing = known.reindex(wanted).isna()
+    note = f"{int(missing.sum())} items without a loss rate take their category's mean" if missing.any() else ""
+    return known.fillna(usual), (note,) if note else ()
+
+
+def _terms(
+    item: pd.Series, habit: pd.Series, reference: float, cost: float, loss: float, carried: pd.Series, settings: Settings
+) -> ItemTerms:
+    keeps = int(item["shelf_life_days"]) > 1
+    return ItemTerms(
+        reference_price=reference,
+        loss_rate=loss,
+        clearance_share=float(habit["clearance_share"]),
+        discount=float(habit["discount"]),
+        cannibalisation=settings.history.clearance_cannibalisation,
+        disposal_cost=float(item["disposal_cost"]),
+        goodwill=settings.rules.goodwill * reference,
+        carried_over=float(carried.get(item.name, 0.0)),
+        keeps=keeps,
+        carry_value=CARRY_SHARE * cost if keeps else 0.0,
+    )
+
+
+def _candidate(code: str, item: pd.Series, terms: ItemTerms, ladder, settings: Settings) -> Candidate:  # type: ignore[no-untyped-def]
+    usual = 1.0 if item["unit"] == "pack" else settings.rules.order_multiple
+    multiple = float(item["order_multiple"]) if pd.notna(item["order_multiple"]) else usual
+    display = float(item["min_display"]) if pd.notna(item["min_display"]) else settings.rules.min_display
+    space = float(item["shelf_space"]) if pd.notna(item["shelf_space"]) else 1.0
+    return Candidate(code, str(item["category"]), str(item["unit"]), terms, ladder, multiple, display, space)

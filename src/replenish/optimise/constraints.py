@@ -1,0 +1,69 @@
+"""The rules of the shelf as constraints of the menu model: one function per rule, its formula in its docstring.
+
+x_m ∈ {0, 1} says whether offer m of the menu is chosen; m ∈ i are the offers of item i, m ∈ g those of category g.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyomo.environ as pyo
+
+Model = Any
+
+
+def offers_per_item(model: Model, item: str) -> Any:
+    """Σ_{m∈i} x_m ≤ 1 for every item i: at most one price and order."""
+    return sum(model.x[m] for m in model.offers_of_item[item]) <= 1
+
+
+def shelf_count_min(model: Model) -> Any:
+    """Σ_m x_m ≥ n_min: the shelf must not look empty."""
+    return sum(model.x[m] for m in model.OFFERS) >= model.n_min
+
+
+def shelf_count_max(model: Model) -> Any:
+    """Σ_m x_m ≤ n_max: there are only so many places."""
+    return sum(model.x[m] for m in model.OFFERS) <= model.n_max
+
+
+def category_cover(model: Model, category: str) -> Any:
+    """Σ_{m∈g} v_m x_m + short_g ≥ α·value_g for every category g; the shortfall is named and priced (or must be 0)."""
+    served = sum(model.cover_value[m] * model.x[m] for m in model.offers_of_category[category])
+    return served + model.short[category] >= model.required_cover[category]
+
+
+def price_index(model: Model, category: str) -> Any:
+    """Σ_{m∈g} w_i (p_m/p⁰_i − 1 − κ) x_m ≤ 0 for every category g: its price index may rise by at most κ."""
+    rise = (
+        model.index_coefficient[m] - model.index_cap * model.index_weight[m] for m in model.offers_of_category[category]
+    )
+    terms = [c * model.x[m] for c, m in zip(rise, model.offers_of_category[category], strict=True)]
+    return sum(terms) <= 0
+
+
+def budget(model: Model) -> Any:
+    """Σ_m b_m x_m ≤ budget: what the order costs at expected wholesale prices."""
+    return sum(model.spend[m] * model.x[m] for m in model.OFFERS) <= model.budget_limit
+
+
+def shelf_space(model: Model) -> Any:
+    """Σ_m space_m x_m ≤ space: shelf places taken."""
+    return sum(model.space[m] * model.x[m] for m in model.OFFERS) <= model.space_limit
+
+
+def price_changes(model: Model) -> Any:
+    """Σ_m [p_m ≠ p⁰_i] x_m ≤ most: at most so many new price tags."""
+    return sum(model.price_changed[m] * model.x[m] for m in model.OFFERS) <= model.change_limit
+
+
+def must_list(model: Model, item: str) -> Any:
+    """Σ_{m∈i} x_m ≥ 1 for every item i the planner wants on the shelf."""
+    return sum(model.x[m] for m in model.offers_of_item[item]) >= 1
+
+
+def total_value(model: Model) -> Any:
+    """max Σ_m π_m x_m − γ Σ_g short_g: expected profit less goodwill, less the priced cover shortfall."""
+    return sum(model.value[m] * model.x[m] for m in model.OFFERS) - model.cover_penalty * pyo.quicksum(
+        model.short[g] for g in model.CATEGORIES
+    )

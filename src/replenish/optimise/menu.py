@@ -1,0 +1,175 @@
+"""The menu: every sensible offer (item, shelf price, order) with what it is worth over all scenarios."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replenish.optimise.outcome import ItemTerms, day_outcome
+from replenish.pricing.ladder import Ladder
+from replenish.records import Override, Scenarios
+from replenish.settings import RuleSettings
+
+Array = NDArray[np.float64]
+MAX_ORDERS = 80
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One item that may be listed: its terms, ladder and order grid."""
+
+    item_code: str
+    category: str
+    unit: str
+    terms: ItemTerms
+    ladder: Ladder
+    order_multiple: float
+    min_display: float
+    shelf_space: float = 0.0
+
+
+@dataclass(frozen=True)
+class Menu:
+    """`offers`: one row per offer, key (item_code, price, order_quantity), expectations over the scenarios.
+
+    Columns: category, price, order_quantity, value (objective), profit (without goodwill), demand, sales, clearance,
+    waste, carried_on, sell_out, spend, cover_value, index_coefficient (w·(p/p⁰ − 1)), index_weight, price_changed,
+    shelf_space. `category_value`: demand value of each category's candidates [money]. `left_out`: item → reason.
+    """
+
+    offers: pd.DataFrame
+    category_value: dict[str, float]
+    left_out: dict[str, str]
+
+
+def build_menu(
+    candidates: Sequence[Candidate], scenarios: Scenarios, rules: RuleSettings, overrides: Sequence[Override] = ()
+) -> Menu:
+    """All sensible offers of the candidates, the planner's locks applied, and the value of each category's demand."""
+    locks: dict[str, list[Override]] = {}
+    for lock in overrides:
+        locks.setdefault(lock.item_code, []).append(lock)
+    rows, left_out = [], {}
+    value: dict[str, float] = {}
+    for candidate in candidates:
+        k = scenarios.item_codes.index(candidate.item_code)
+        worth = candidate.terms.reference_price * float(scenarios.demand[:, k].mean())
+        value[candidate.category] = value.get(candidate.category, 0.0) + worth
+        offers, reason = _item_offers(candidate, scenarios, k, rules, locks.get(candidate.item_code, []))
+        if len(offers):
+            rows.append(offers)
+        else:
+            left_out[candidate.item_code] = reason
+    table = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=_COLUMNS)
+    return Menu(table, value, left_out)
+
+
+_COLUMNS = [
+    "item_code", "category", "price", "order_quantity", "value", "profit", "demand", "sales", "clearance", "waste",
+    "carried_on", "sell_out", "spend", "cover_value", "index_coefficient", "index_weight", "price_changed", "shelf_space",
+]  # fmt: skip
+
+
+def _item_offers(
+    c: Candidate, scenarios: Scenarios, k: int, rules: RuleSettings, locks: Sequence[Override]
+) -> tuple[pd.DataFrame, str]:
+    by_kind = {lock.kind: lock for lock in locks}
+    if "never_list" in by_kind:
+        return pd.DataFrame(), "kept off the shelf by the planner"
+    prices = _locked_prices(c, by_kind)
+    if not prices:
+        return pd.DataFrame(), c.ladder.flag or "no admissible price"
+    parts = [_rung_offers(c, scenarios, k, price, rules, by_kind) for price in prices]
+    table = pd.concat([p for p in parts if len(p)], ignore_index=True) if any(len(p) for p in parts) else pd.DataFrame()
+    return table, "" if len(table) else "no order fits the planner's bounds"
+
+
+def _locked_prices(c: Candidate, locks: Mapping[str, Override]) -> tuple[float, ...]:
+    lock = locks.get("price")
+    return (float(lock.value),) if lock is not None and lock.value is not None else c.ladder.rungs
+
+
+def order_grid(c: Candidate, largest: float, locks: Mapping[str, Override]) -> Array:
+    """Orders considered: whole multiples from the minimum display to `largest` (at least the minimum display).
+
+    A fixed order is taken as it is; bounds cut the grid (and widen it upwards when the planner asks for more).
+    """
+    fixed = locks.get("order")
+    if fixed is not None and fixed.value is not None:
+        return np.array([float(fixed.value)])
+    low = max(c.min_display, float(locks["min_order"].value or 0.0) if "min_order" in locks else 0.0)
+    high = float(locks["max_order"].value or 0.0) if "max_order" in locks else np.inf
+    first = np.ceil(low / c.order_multiple - 1e-9)
+    last = max(first, np.ceil(largest / c.order_multiple - 1e-9))
+    step = max(1.0, np.ceil((last - first + 1) / MAX_ORDERS))
+    orders = np.arange(first, last + step, step) * c.order_multiple
+    orders = np.maximum(orders, c.order_multiple)
+    return orders[orders <= high + 1e-9]
+
+
+def _rung_offers(
+    c: Candidate, scenarios: Scenarios, k: int, price: float, rules: RuleSettings, locks: Mapping[str, Override]
+) -> pd.DataFrame:
+    """Offers of one item at one shelf price; expectations over the scenarios, all orders at once."""
+    ratio = price / c.terms.reference_price
+    demand = scenarios.demand_at(k, ratio)
+    most = float(np.quantile(demand, rules.max_fill_quantile))
+    orders = order_grid(c, max(most - c.terms.carried_over, 0.0) / (1 - c.terms.loss_rate), locks)
+    if len(orders) == 0:
+        return pd.DataFrame()
+    out = day_outcome(orders[None, :], demand[:, None], price, scenarios.cost[:, k][:, None], c.terms)
+    base = float(scenarios.demand[:, k].mean())
+    sales = out.sales.mean(0)
+    # Cover counts what is served at full price, clearance buyers who would have paid it included.
+    served = sales + c.terms.cannibalisation * out.clearance.mean(0)
+    weight = c.terms.reference_price * base
+    return pd.DataFrame({
+        "item_code": c.item_code, "category": c.category, "price": price, "order_quantity": orders,
+        "value": (out.profit - c.terms.goodwill * out.lost).mean(0), "profit": out.profit.mean(0),
+        "demand": demand.mean(), "sales": sales, "clearance": out.clearance.mean(0), "waste": out.waste.mean(0),
+        "carried_on": out.carried_on.mean(0), "sell_out": (out.lost > 1e-9).mean(0),
+        "spend": orders * scenarios.cost[:, k].mean(),
+        "cover_value": c.terms.reference_price * np.minimum(served, base),
+        "index_coefficient": weight * (ratio - 1.0), "index_weight": weight,
+        "price_changed": float(abs(ratio - 1.0) > 1e-9), "shelf_space": c.shelf_space,
+    })  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RuleColumn:
+    """How an offer enters one active row, oriented so that smaller is better; `penalty` per unit (inf: a hard row)."""
+
+    values: Array
+    penalty: float
+
+
+def undominated(menu: Menu, columns: Sequence[RuleColumn]) -> pd.DataFrame:
+    """The offers without those that another of the same item makes needless; index: row numbers of the menu.
+
+    Offer a goes when some b of its item has value_b ≥ value_a + Σ_r penalty_r·max(0, b_r − a_r) over all active rows:
+    exchanging a for b then never lowers the objective and never breaks a hard row.
+    """
+    keep = np.ones(len(menu.offers), dtype=bool)
+    value = menu.offers["value"].to_numpy()
+    for rows in menu.offers.groupby("item_code", sort=False).indices.values():
+        keep[rows] = _undominated_rows(value[rows], [RuleColumn(c.values[rows], c.penalty) for c in columns])
+    return menu.offers[keep]
+
+
+def _undominated_rows(value: Array, columns: Sequence[RuleColumn]) -> NDArray[np.bool_]:
+    needed = np.zeros((len(value), len(value)))
+    for column in columns:
+        worse = np.maximum(column.values[None, :] - column.values[:, None], 0.0)
+        worse[worse <= 1e-12] = 0.0
+        needed += np.where(worse > 0, np.inf, 0.0) if np.isinf(column.penalty) else column.penalty * worse
+    better = value[None, :] >= value[:, None] + needed
+    # Of two offers that replace each other the first stays.
+    order = np.arange(len(value))
+    tie = better & better.T
+    better &= ~tie | (order[None, :] < order[:, None])
+    np.fill_diagonal(better, False)
+    return ~better.any(axis=1)

@@ -1,0 +1,293 @@
+"""From the tables to the plan: history → price response → forecast → scenarios → menu → model → check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from replenish.errors import ConfigError, DataError, SolverError
+from replenish.forecast.costs import forecast_costs
+from replenish.forecast.demand import forecast_matrix
+from replenish.forecast.features import PanelMatrix, panel_matrix
+from replenish.forecast.models import fit_forecast
+from replenish.history.cleaning import build_history as _build_history
+from replenish.history.cleaning import sold_recently
+from replenish.optimise.assemble import DayPlan, assemble_plan, judge_day
+from replenish.optimise.candidates import build_candidates
+from replenish.optimise.check import check_plan
+from replenish.optimise.menu import build_menu
+from replenish.optimise.model import Problem
+from replenish.optimise.scenarios import ResidualPool, draw_scenarios, residual_pool
+from replenish.optimise.solve import solve_menu
+from replenish.pricing.elasticity import estimate_price_response as _estimate
+from replenish.records import (
+    CostForecast, DemandForecast, DemandHistory, FittedModels, Override, Plan, PriceResponse, Tables,
+)  # fmt: skip
+from replenish.settings import Settings
+
+Progress = Callable[[str], None]
+
+
+def _silent(_: str) -> None:
+    """Progress that nobody listens to."""
+
+
+def one_store(tables: Tables, store: str | None) -> str:
+    """The store asked for, or the only one; `ConfigError` names the stores when the choice is open."""
+    stores = tables.stores
+    if store is None and len(stores) == 1:
+        return stores[0]
+    if store not in stores:
+        asked = f"Store “{store}” is not in the data." if store else "The data holds several stores; choose one."
+        raise ConfigError(f"{asked} Stores: {', '.join(stores)}.")
+    return store
+
+
+def build_history(
+    tables: Tables, as_of: date | pd.Timestamp | str, settings: Settings | None = None, store: str | None = None
+) -> DemandHistory:
+    """Demand history of one store as known on the evening of `as_of` (see `records.DemandHistory`)."""
+    day = _checked_day(tables, as_of)
+    return _build_history(tables, day, settings or Settings(), one_store(tables, store))
+
+
+def estimate_price_response(
+    tables: Tables, as_of: date | pd.Timestamp | str, settings: Settings | None = None, store: str | None = None
+) -> PriceResponse:
+    """Posterior price elasticities from what was known on the evening of `as_of` (see `records.PriceResponse`)."""
+    chosen = settings or Settings()
+    return _estimate(build_history(tables, as_of, chosen, store), chosen.pricing)
+
+
+def fit_models(
+    tables: Tables,
+    as_of: date | pd.Timestamp | str,
+    settings: Settings | None = None,
+    store: str | None = None,
+    seed: int = 0,
+    progress: Progress = _silent,
+) -> FittedModels:
+    """Price response and forecasting models of one store from what was known on the evening of `as_of`."""
+    chosen = settings or Settings()
+    progress("history")
+    history = build_history(tables, as_of, chosen, store)
+    return _fit(tables, history, chosen, seed, progress)
+
+
+def _fit(tables: Tables, history: DemandHistory, settings: Settings, seed: int, progress: Progress) -> FittedModels:
+    progress("price response")
+    response = _estimate(history, settings.pricing)
+    progress("demand models")
+    matrix = _matrix(tables, history, response, settings)
+    return fit_forecast(matrix, response, settings, history.store, tables.fingerprint, seed)
+
+
+def _matrix(tables: Tables, history: DemandHistory, response: PriceResponse, settings: Settings) -> PanelMatrix:
+    events = tables.for_store(history.store).up_to(history.as_of).events
+    return panel_matrix(history, response, settings.shop.country, events)
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What is known the evening before: history, its matrix, forecasts of demand and cost for the planned days."""
+
+    history: DemandHistory
+    models: FittedModels
+    matrix: PanelMatrix
+    forecast: DemandForecast
+    costs: CostForecast
+    dates: pd.DatetimeIndex
+
+
+def look_ahead(
+    tables: Tables,
+    as_of: date | pd.Timestamp | str,
+    days: int = 1,
+    settings: Settings | None = None,
+    models: FittedModels | None = None,
+    seed: int = 0,
+    store: str | None = None,
+    must_list: Iterable[str] = (),
+    progress: Progress = _silent,
+) -> Prospect:
+    """History and forecasts for the planned days: the day `lead_time_days` after `as_of` and the `days` − 1 after it."""
+    chosen = settings or Settings()
+    progress("history")
+    history = build_history(tables, as_of, chosen, store)
+    fitted = models or _fit(tables, history, chosen, seed, progress)
+    _check_models(fitted, history)
+    progress("forecast")
+    matrix = _matrix(tables, history, _for_items(fitted.price_response, history), chosen)
+    first = history.as_of + pd.Timedelta(days=chosen.shop.lead_time_days)
+    dates = pd.date_range(first, periods=days, unit="us")
+    codes = _candidate_codes(history, chosen, must_list)
+    forecast = forecast_matrix(matrix, fitted, history.items, codes, dates)
+    return Prospect(history, fitted, matrix, forecast, forecast_costs(matrix, codes, dates), dates)
+
+
+def forecast_demand(
+    tables: Tables,
+    as_of: date | pd.Timestamp | str,
+    days: int = 1,
+    settings: Settings | None = None,
+    models: FittedModels | None = None,
+    seed: int = 0,
+    store: str | None = None,
+) -> DemandForecast:
+    """Demand at the reference price of the recently sold items, with bands (see `records.DemandForecast`)."""
+    return look_ahead(tables, as_of, days, settings, models, seed, store).forecast
+
+
+def make_plan(
+    tables: Tables,
+    as_of: date | pd.Timestamp | str,
+    days: int = 1,
+    settings: Settings | None = None,
+    overrides: Sequence[Override] | None = None,
+    models: FittedModels | None = None,
+    seed: int = 0,
+    store: str | None = None,
+    progress: Progress = _silent,
+) -> Plan:
+    """The checked plan of one store for `days` days from `as_of` + lead time on (see `records.Plan`).
+
+    `as_of` is the evening of the last known day: nothing observed later is used. `models` from `fit_models` are reused;
+    without them they are fitted. `overrides` are the planner's locks. The same arguments give the same plan.
+
+    Raises `DataError` (data), `ConfigError` (arguments), `ForecastError`, `InfeasiblePlanError` (rules that collide) and
+    `SolverError` (no usable answer, or a plan that failed its independent check).
+    """
+    chosen = settings or Settings()
+    locks = tuple(overrides or ())
+    must = {o.item_code for o in locks if o.kind == "must_list"}
+    ahead = look_ahead(tables, as_of, days, chosen, models, seed, store, must, progress)
+    locks = _checked_locks(locks, ahead)
+    pool = _pool(ahead)
+    carried = _stock_at_close(tables, ahead)
+    plans = []
+    for day in ahead.dates:
+        progress(f"optimise {day:%Y-%m-%d}")
+        plans.append(plan_day(ahead, pool, day, carried, chosen, locks, seed))
+        carried = plans[-1].carried_on
+    plan = assemble_plan(plans, ahead.history, ahead.forecast, chosen, locks, seed, tables.fingerprint)
+    progress("check")
+    faults = check_plan(plan, tables, {f"{p.date:%Y-%m-%d}": p.fresh for p in plans}, chosen)
+    if faults:
+        raise SolverError("The plan failed its independent check and was not stored: " + "; ".join(faults[:5]) + ".")
+    return plan
+
+
+def plan_day(
+    ahead: Prospect, pool: ResidualPool, day: pd.Timestamp, carried: pd.Series, settings: Settings,
+    locks: tuple[Override, ...], seed: int,
+) -> DayPlan:  # fmt: skip
+    """One day: joint scenarios, menu of offers, optimiser, judgement on fresh scenarios."""
+    today = [o for o in locks if o.date is None or pd.Timestamp(o.date) == day]
+    draw = (ahead.forecast, ahead.costs, ahead.models.price_response, pool, day)
+    scenarios = draw_scenarios(*draw, settings.scenarios.count, "plan", seed)
+    fresh = draw_scenarios(*draw, settings.scenarios.fresh, "fresh", seed + 1)
+    candidates, notes = build_candidates(ahead.history, ahead.forecast, ahead.costs, day, carried, settings)
+    menu = build_menu(candidates, scenarios, settings.rules, today)
+    must = tuple(sorted({o.item_code for o in today if o.kind == "must_list"}))
+    problem = Problem(menu, settings.rules, must)
+    _check_counts(problem, len(candidates), day)
+    solution = solve_menu(problem, settings.solver)
+    return judge_day(day, problem, solution, candidates, scenarios, fresh, ahead.history, settings, notes)
+
+
+def _check_counts(problem: Problem, candidates: int, day: pd.Timestamp) -> None:
+    if candidates == 0:
+        raise DataError(f"No item was sold recently enough to be a candidate for {day:%Y-%m-%d}.", "Choose another date.")
+
+
+def _pool(ahead: Prospect) -> ResidualPool:
+    """Residual pool of the forecast items; holiday periods are kept out of ordinary days."""
+    items = ahead.forecast.table.drop_duplicates("item_code").set_index("item_code")["category"]
+    calendar = ahead.matrix.calendar
+    near = (calendar["days_to_holiday"] <= 1) | (calendar["days_since_holiday"] <= 1) | calendar["is_holiday"]
+    holiday = bool(near.reindex(ahead.dates).fillna(False).any())
+    return residual_pool(ahead.forecast.residuals, items, set(calendar.index[near]), holiday)
+
+
+def _stock_at_close(tables: Tables, ahead: Prospect) -> pd.Series:
+    """Stock on hand at the close of `as_of` of items that keep, by item code [unit]; empty without a stock table."""
+    stock = tables.for_store(ahead.history.store).stock
+    if stock is None:
+        return pd.Series(dtype=float)
+    today = stock[stock["date"] == ahead.history.as_of].set_index("item_code")["on_hand"]
+    life = ahead.history.items.set_index("item_code")["shelf_life_days"]
+    return today[life.reindex(today.index).fillna(1).gt(1)]
+
+
+def _candidate_codes(history: DemandHistory, settings: Settings, must_list: Iterable[str]) -> list[str]:
+    recent = set(sold_recently(history.panel, history.as_of, settings.forecast.candidate_days))
+    known = set(history.panel["item_code"])
+    codes = sorted(recent | (set(must_list) & known))
+    if not codes:
+        raise DataError(
+            f"daily_sales: no item of store {history.store} was sold in the {settings.forecast.candidate_days} days up to "
+            f"{history.as_of:%Y-%m-%d}.", "Choose another date or raise forecast.candidate_days.",
+        )  # fmt: skip
+    return codes
+
+
+def _checked_day(tables: Tables, as_of: date | pd.Timestamp | str) -> pd.Timestamp:
+    day = pd.Timestamp(as_of)
+    first, last = tables.daily_sales["date"].min(), tables.daily_sales["date"].max()
+    if not first < day <= last:
+        raise DataError(
+            f"daily_sales: the data reaches from {first:%Y-%m-%d} to {last:%Y-%m-%d}; {day:%Y-%m-%d} as the last known day "
+            "is outside.", f"Choose a planned day from {first + pd.Timedelta(days=2):%Y-%m-%d} on, at most one lead time after {last:%Y-%m-%d}.",
+        )  # fmt: skip
+    return day
+
+
+def _check_models(models: FittedModels, history: DemandHistory) -> None:
+    if models.store != history.store:
+        raise ConfigError(f"These models belong to store “{models.store}”, not “{history.store}”. Fit them again.")
+    if models.fitted_as_of > history.as_of:
+        raise ConfigError(
+            f"These models know data up to {models.fitted_as_of:%Y-%m-%d}, later than {history.as_of:%Y-%m-%d}. Fit them again."
+        )
+
+
+def _for_items(response: PriceResponse, history: DemandHistory) -> PriceResponse:
+    """The response with rows for items that appeared since it was fitted: their category's elasticity."""
+    known = set(response.items["item_code"])
+    new = history.panel.loc[~history.panel["item_code"].isin(known), ["item_code", "category"]].drop_duplicates()
+    if new.empty:
+        return response
+    means = response.items.groupby("category")[["elasticity", "sd_item", "sd_shared"]].mean()
+    overall = response.items[["elasticity", "sd_item", "sd_shared"]].mean()
+    rows = new.join(means, on="category").fillna(overall.to_dict()).assign(method="category (new item)", shrinkage=1.0)
+    return PriceResponse(pd.concat([response.items, rows], ignore_index=True), response.categories)
+
+
+def _checked_locks(locks: tuple[Override, ...], ahead: Prospect) -> tuple[Override, ...]:
+    """The locks of this store; `ConfigError` lists every lock on an unknown item or without a usable value."""
+    mine = tuple(o for o in locks if o.store in (None, ahead.history.store))
+    candidates = set(ahead.forecast.table["item_code"])
+    faults = []
+    for lock in mine:
+        needs_value = lock.kind in ("price", "order", "min_order", "max_order")
+        valid = lock.value is not None and np.isfinite(lock.value) and lock.value >= 0
+        if lock.item_code not in candidates:
+            faults.append(f"lock on item {lock.item_code}: it is not among the candidates of the day")
+        elif needs_value and not (valid and (lock.kind != "price" or (lock.value or 0) > 0)):
+            faults.append(f"lock on item {lock.item_code}: {lock.kind} needs a positive number, got {lock.value}")
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return mine
+
+
+def plan_versions() -> dict[str, str]:
+    """Versions of the libraries that decide the numbers."""
+    from importlib.metadata import version
+
+    names: Any = ("replenish", "numpy", "pandas", "statsmodels", "lightgbm", "pyomo", "highspy", "pyfixest")
+    return {name: version(name) for name in names}

@@ -1,0 +1,1 @@
+"""How demand answers to price, and which shelf prices are considered."""
