@@ -1,0 +1,388 @@
+"""The planner's dashboard: see tomorrow's plan with its reasons, lock or change lines, solve again, approve, download.
+
+It shows what the library computes and computes nothing itself. Start it with `replenish dashboard` or
+`streamlit run app.py`; `REPLENISH_DATA` names the folder that is opened first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+import replenish as rp
+from replenish import locks, plots
+from replenish.errors import ReplenishError, StorageError
+from replenish.records import DemandHistory, Override, Plan, Run, Tables
+from replenish.settings import Settings
+from replenish.store.database import RunStore
+
+DEFAULT_FOLDER = os.environ.get("REPLENISH_DATA", "data/demo")
+FITTING_TIME_LIMIT_S = 900.0
+PLANNING_TIME_LIMIT_S = 900.0
+MIME = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+
+
+# ---------------------------------------------------------------- what is chosen, and the library, cached
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the planner looks at: a store and day of a data folder, under its settings."""
+
+    folder: str
+    tables: Tables
+    settings: Settings
+    store: str
+    day: date
+
+    @property
+    def as_of(self) -> date:
+        """The evening up to which everything is known."""
+        return self.day - timedelta(days=self.settings.shop.lead_time_days)
+
+    @property
+    def locks_key(self) -> str:
+        """Where the session keeps the locks of this store and day."""
+        return f"locks {self.folder} {self.store} {self.day}"
+
+    @property
+    def identity(self) -> str:
+        """Everything a cached result depends on, short enough to hash."""
+        return "|".join([self.tables.fingerprint, self.store, str(self.day), self.settings.model_dump_json()])
+
+
+BY_IDENTITY: dict[str | type, Callable[[Any], Any]] = {Choice: lambda choice: choice.identity}
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading the tables …")
+def read_tables(folder: str) -> Tables:
+    """The checked tables of a folder."""
+    return rp.load_tables(folder)
+
+
+@st.cache_resource(max_entries=4)
+def open_runs(url: str) -> RunStore:
+    """The database of runs."""
+    return rp.open_store(url)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Fitting the models (once a day) …", hash_funcs=BY_IDENTITY)
+def fitted_models(choice: Choice) -> Any:
+    """The models fitted on what was known."""
+    arguments = (choice.tables, choice.as_of, choice.settings, choice.store)
+    return rp.in_worker_process(rp.fit_models, *arguments, timeout_s=FITTING_TIME_LIMIT_S)
+
+
+@st.cache_data(max_entries=32, show_spinner="Solving …", hash_funcs=BY_IDENTITY)
+def solved_plan(choice: Choice, overrides: tuple[Override, ...], _models: Any) -> Plan:
+    """The plan of the day with the planner's locks."""
+    arguments = (choice.tables.for_store(choice.store), choice.as_of, 1, choice.settings, overrides, _models)
+    return rp.in_worker_process(rp.make_plan, *arguments, timeout_s=PLANNING_TIME_LIMIT_S)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the items' past …", hash_funcs=BY_IDENTITY)
+def demand_history(choice: Choice) -> DemandHistory:
+    """The cleaned past of the store."""
+    return rp.build_history(choice.tables, choice.as_of, choice.settings, choice.store)
+
+
+# ---------------------------------------------------------------- page
+
+
+def main() -> None:
+    """Draw the page; an error meant for people is shown as a message."""
+    st.set_page_config(page_title="replenish", page_icon="🥬", layout="wide")
+    try:
+        dashboard()
+    except ReplenishError as error:
+        show_error(error)
+
+
+def show_error(error: ReplenishError) -> None:
+    """The message of an error, line by line, without a traceback."""
+    st.error(str(error).replace("\n", "  \n"), icon="⚠️")
+
+
+def dashboard() -> None:
+    """Choose data, store and day; then the plan in four tabs."""
+    choice = choose()
+    plan = solved_plan(choice, st.session_state.get(choice.locks_key, ()), fitted_models(choice))
+    run = keep(plan, choice)
+    show_header(plan, run, choice)
+    show_figures(plan.summary, choice.settings.shop.currency)
+    show_tabs(plan, choice)
+
+
+def choose() -> Choice:
+    """The sidebar: data folder, store, day, and where the numbers come from."""
+    with st.sidebar:
+        st.title("🥬 replenish")
+        folder = st.text_input("Data folder", DEFAULT_FOLDER, help="Canonical tables as CSV or Parquet")
+        tables = read_tables(folder)
+        settings = rp.load_settings(data=folder)
+        store = st.selectbox("Store", tables.stores)
+        day = choose_day(tables.for_store(store), settings)
+        show_sources(tables, settings)
+    return Choice(folder, tables, settings, store, day)
+
+
+def choose_day(tables: Tables, settings: Settings) -> date:
+    """The day to plan: by default the first one after the data."""
+    sales = tables.daily_sales["date"]
+    lead = timedelta(days=settings.shop.lead_time_days)
+    first, last = sales.min().date() + lead, sales.max().date() + lead
+    day: date = st.date_input("Day to plan", last, min_value=first, max_value=last, format="YYYY-MM-DD", required=True)
+    return day
+
+
+def show_sources(tables: Tables, settings: Settings) -> None:
+    """Where the numbers come from, and a button that reads the folder again."""
+    sales = tables.daily_sales["date"]
+    st.caption(f"Sales from {sales.min():%Y-%m-%d} to {sales.max():%Y-%m-%d}, {len(tables.items)} items.")
+    st.caption(f"Runs are kept in `{settings.storage.database.rsplit('@')[-1]}`.")
+    if st.button("Read the data again", width="stretch"):
+        st.cache_resource.clear()
+        st.cache_data.clear()
+        st.rerun()
+
+
+def keep(plan: Plan, choice: Choice) -> Run | None:
+    """Store the run; a plan that cannot be stored is still shown, with a warning."""
+    try:
+        return open_runs(choice.settings.storage.database).save(plan)
+    except StorageError as error:
+        st.warning(f"The plan is shown but not stored. {error}", icon="💾")
+        return None
+
+
+def show_header(plan: Plan, run: Run | None, choice: Choice) -> None:
+    """Title, identity of the run, approval and downloads."""
+    title, actions = st.columns([3, 2], vertical_alignment="bottom")
+    with title:
+        st.header(f"Order for {choice.day:%A}, {choice.day.day} {choice.day:%B %Y}", anchor=False)
+        identity = f"run `{run.run_id}` · " if run else ""
+        st.caption(f"{identity}store {plan.store} · known up to {choice.as_of} · {len(plan.overrides)} locks")
+    with actions, st.container(horizontal=True, horizontal_alignment="right"):
+        if run is not None:
+            approve(run, open_runs(choice.settings.storage.database))
+        for file_format, mime in MIME.items():
+            st.download_button(
+                f"Order {file_format.upper()}",
+                rp.order_bytes(plan, file_format),
+                file_name=f"order_{plan.store}_{choice.day}.{file_format}",
+                mime=mime,
+                icon=":material/download:",
+                on_click="ignore",
+            )
+
+
+def approve(run: Run, runs: RunStore) -> None:
+    """A small form in which somebody takes responsibility for the order."""
+    given = runs.approvals(run.run_id)
+    label = f"Approved by {given['author'].iloc[-1]}" if len(given) else "Approve"
+    with st.popover(label, icon=":material/check:", type="secondary" if len(given) else "primary"):
+        with st.form("approval", border=False):
+            author = st.text_input("Your name", key="approver")
+            note = st.text_input("Note", key="approval_note")
+            sent = st.form_submit_button("Approve this order", type="primary")
+        if sent and not author.strip():
+            st.error("An approval needs a name.")
+        elif sent:
+            runs.approve(run.run_id, author.strip(), note.strip())
+            st.rerun()
+
+
+def show_figures(summary: dict[str, Any], currency: str) -> None:
+    """The plan's key figures; those the summary lacks are left out."""
+    cards = list(figure_cards(summary, currency))
+    for column, (label, value, note, tip) in zip(st.columns(len(cards)), cards, strict=True):
+        column.metric(label, value, note or None, delta_color="off", delta_arrow="off", help=tip, border=True)
+    for note in summary.get("notes", []):
+        st.caption(f"ℹ️ {note}")
+
+
+def figure_cards(s: dict[str, Any], currency: str) -> list[tuple[str, str, str, str]]:
+    """Label, value, small note and explanation of each card."""
+    cards = []
+    if s.get("expected") is not None:
+        error = f"± {s['expected_se']:,.0f}" if s.get("expected_se") is not None else ""
+        tip = f"{currency}, on fresh scenarios the plan never saw; ± is the standard error."
+        cards.append(("Expected profit", f"{s['expected']:,.0f}", error, tip))
+    if s.get("range_80") is not None:
+        low, high = s["range_80"]
+        tip = "The day's profit lies in this range on 8 days of 10."
+        cards.append(("8 days of 10", f"{low:,.0f} – {high:,.0f}", "profit of the day", tip))
+    if s.get("baseline"):
+        base = s["baseline"]
+        low, high = base["gain_interval"]
+        tip = f"Gain over {base['name']} on the same scenarios, with its interval."
+        cards.append((f"Gain over {base['name']}", f"{base['gain']:,.0f}", f"{low:,.0f} to {high:,.0f}", tip))
+    if s.get("items_listed") is not None:
+        cards.append(
+            ("Items listed", f"{s['items_listed']}", f"of {s.get('candidates', '–')}", "Listed of candidates.")
+        )
+    if s.get("order_cost") is not None:
+        waste = f"waste {s['waste_value']:,.0f}" if s.get("waste_value") is not None else ""
+        cards.append(("Order cost", f"{s['order_cost']:,.0f}", waste, f"{currency}, at expected purchase prices."))
+    if s.get("status"):
+        gap = f"gap {s['gap']:.2%}" if s.get("gap") is not None else ""
+        tip = f"{s.get('solver', 'Solver')}: how far the best possible plan can still be, at most."
+        cards.append(("Solver", str(s["status"]), gap, tip))
+    return cards
+
+
+def show_tabs(plan: Plan, choice: Choice) -> None:
+    """The tabs; only the open one is drawn."""
+    for tab, draw in zip(st.tabs(list(TABS), key="tab", on_change="rerun"), TABS.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw(plan, choice)
+
+
+# ---------------------------------------------------------------- tabs
+
+
+def show_lines(plan: Plan, choice: Choice) -> None:
+    """The listed items with their reasons, and below the candidates left out."""
+    currency = choice.settings.shop.currency
+    config: dict[str, Any] = {
+        "item_name": st.column_config.TextColumn("Item", pinned=True),
+        "category": "Category",
+        "order_quantity": st.column_config.NumberColumn("Order", format="%.4g", help="quantity to buy, before loss"),
+        "unit": "Unit",
+        "price": st.column_config.NumberColumn(f"Price [{currency}]", format="%.2f"),
+        "reference_price": st.column_config.NumberColumn("Was", format="%.2f", help="last full price"),
+        "unit_cost": st.column_config.NumberColumn("Cost", format="%.2f", help="expected purchase price"),
+        "expected_sales": st.column_config.NumberColumn("Sales", format="%.1f", help="expected, at full price"),
+        "expected_waste": st.column_config.NumberColumn("Waste", format="%.1f", help="expected unsold quantity"),
+        "expected_profit": st.column_config.NumberColumn(f"Profit [{currency}]", format="%.1f"),
+        "sell_out_probability": st.column_config.ProgressColumn(
+            "Sells out", format="percent", min_value=0, max_value=1, color="#1B6E53"
+        ),
+        "reason": st.column_config.TextColumn("Why", width="large"),
+    }
+    st.dataframe(plan.lines, column_order=list(config), column_config=config, hide_index=True, height=560)
+    if len(plan.candidates):
+        with st.expander(f"{len(plan.candidates)} candidates are not listed"):
+            names: dict[str, Any] = {"item_name": "Item", "category": "Category", "reason": "Why not"}
+            st.dataframe(plan.candidates, column_order=list(names), column_config=names, hide_index=True)
+
+
+def show_cover_and_rules(plan: Plan, choice: Choice) -> None:
+    """Cover and profit per category, the rules that bind, and the plan beside its baseline."""
+    currency = choice.settings.shop.currency
+    left, right = st.columns(2)
+    left.plotly_chart(plots.cover_chart(plan.cover))
+    right.plotly_chart(plots.plan_overview(plan.lines, currency))
+    rules = pd.DataFrame(plan.summary.get("rules", []), columns=["rule", "binding", "value", "limit", "note"])
+    if len(rules):
+        st.subheader("Rules", anchor=False)
+        names: dict[str, Any] = {
+            "rule": "Rule",
+            "binding": "Binds",
+            "value": "Plan",
+            "limit": "Limit",
+            "note": "What it is worth",
+        }
+        st.dataframe(rules.sort_values("binding", ascending=False), column_config=names, hide_index=True)
+    left, right = st.columns(2)
+    left.plotly_chart(plots.compare_chart(plan.summary, currency))
+    right.plotly_chart(plots.sell_out_chart(plan.lines))
+
+
+def show_item(plan: Plan, choice: Choice) -> None:
+    """Demand and price curve of one item, and why its line is what it is."""
+    currency = choice.settings.shop.currency
+    forecast = plan.forecast.sort_values(["listed", "category"], ascending=[False, True])
+    names = dict(zip(forecast["item_code"], forecast["item_name"], strict=True))
+    code = st.selectbox("Item", list(names), format_func=lambda c: names[c], key="item")
+    for row in plan.lines[plan.lines["item_code"] == code].to_dict("records"):
+        order, price = f"{row['order_quantity']:g} {row['unit']}", f"{row['price']:.2f} {currency}"
+        st.markdown(f"**Order {order} at {price}.** {row['reason']}")
+    for row in plan.candidates[plan.candidates["item_code"] == code].to_dict("records"):
+        st.markdown(f"**Not listed.** {row['reason']}")
+    history = demand_history(choice).panel
+    mine = forecast[forecast["item_code"] == code]
+    left, right = st.columns(2)
+    left.plotly_chart(plots.demand_fan(history[history["item_code"] == code], mine))
+    curve = plan.price_curve[plan.price_curve["item_code"] == code]
+    if len(curve):
+        unit = str(mine["unit"].iloc[0])
+        right.plotly_chart(plots.price_curve_chart(curve, names[code], unit, currency))
+    else:
+        right.info("No price is considered for this item; the plan says why it is not listed.")
+
+
+def change_lines(plan: Plan, choice: Choice) -> None:
+    """Lock prices and orders, force or ban items, and solve again."""
+    st.caption(
+        "Fill in what must hold; empty cells leave the choice to the plan. Every lock has an author and a reason."
+    )
+    number = st.column_config.NumberColumn
+    config: dict[str, Any] = {
+        "item_name": st.column_config.TextColumn("Item", disabled=True),
+        "category": st.column_config.TextColumn("Category", disabled=True),
+        "unit": st.column_config.TextColumn("Unit", disabled=True),
+        "order_quantity": number("Order", format="%.4g", disabled=True),
+        "price": number("Price", format="%.2f", disabled=True),
+        "lock_price": number("🔒 Price", format="%.2f", min_value=0.01),
+        "lock_order": number("🔒 Order", format="%.4g", min_value=0.0),
+        "lock_min_order": number("At least", format="%.4g", min_value=0.0),
+        "lock_max_order": number("At most", format="%.4g", min_value=0.0),
+        "lock_must_list": st.column_config.CheckboxColumn("Must list"),
+        "lock_never_list": st.column_config.CheckboxColumn("Never list"),
+    }
+    with st.form("locks", border=False):
+        table = st.data_editor(
+            locks.lock_table(plan), column_order=list(config), column_config=config, hide_index=True, height=460
+        )
+        who, why, go = st.columns([1, 2, 1], vertical_alignment="bottom")
+        author = who.text_input("Author", key="author")
+        reason = why.text_input("Reason", key="reason")
+        solve = go.form_submit_button("Solve again", type="primary", width="stretch", icon=":material/refresh:")
+    if solve:
+        solve_again(plan, choice, table, author, reason)
+    show_locks(plan, choice)
+
+
+def solve_again(plan: Plan, choice: Choice, table: pd.DataFrame, author: str, reason: str) -> None:
+    """Put the locks in force if there is a plan that keeps them; else say why not and leave everything as it is."""
+    try:
+        wanted = locks.read_locks(table, author, reason, before=plan.overrides)
+        solved_plan(choice, wanted, fitted_models(choice))
+    except ReplenishError as error:
+        show_error(error)
+        return
+    st.session_state[choice.locks_key] = wanted
+    st.rerun()
+
+
+def show_locks(plan: Plan, choice: Choice) -> None:
+    """The locks in force, with a button that takes them all away."""
+    if not plan.overrides:
+        return
+    names = dict(zip(plan.forecast["item_code"], plan.forecast["item_name"], strict=True))
+    in_force = pd.DataFrame(plan.overrides)
+    in_force["item"] = in_force["item_code"].map(names).fillna(in_force["item_code"])
+    st.subheader("Locks in force", anchor=False)
+    st.dataframe(in_force, column_order=["item", "kind", "value", "author", "reason"], hide_index=True)
+    if st.button("Remove all locks", icon=":material/lock_open:"):
+        st.session_state[choice.locks_key] = ()
+        st.rerun()
+
+
+TABS = {
+    "Plan": show_lines,
+    "Cover and rules": show_cover_and_rules,
+    "Item": show_item,
+    "Change and solve again": change_lines,
+}
+
+if __name__ == "__main__":
+    main()
