@@ -211,9 +211,7 @@ def test_unknown_store() -> None:
 
 
 def test_missing_columns_and_empty_table() -> None:
-    with pytest.raises(
-        DataError, match="sales: column\\(s\\) missing: quantity, unit_price. The table has: date, time"
-    ):
+    with pytest.raises(DataError, match=r"sales: column\(s\) missing: quantity, unit_price. The table has: date, time"):
         roll_up(ONE_DAY.drop(columns=["quantity", "unit_price"]), make_items())
     with pytest.raises(DataError, match="sales: the table has no rows"):
         roll_up(ONE_DAY.iloc[:0], make_items())
@@ -228,7 +226,7 @@ def test_without_items_only_the_rows_are_judged() -> None:
 def test_unreadable_files(tmp_path: Path) -> None:
     broken = tmp_path / "sales.parquet"
     broken.write_bytes(b"not parquet")
-    with pytest.raises(DataError, match="sales.parquet: the sales cannot be read"):
+    with pytest.raises(DataError, match=r"sales.parquet: the sales cannot be read"):
         roll_up(broken, make_items())
     with pytest.raises(DataError, match="the file does not exist"):
         roll_up(tmp_path / "nothing.csv", make_items())

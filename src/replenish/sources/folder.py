@@ -111,7 +111,6 @@ def read_table(path: Path, table: Table) -> pd.DataFrame:
             path,
             encoding="utf-8-sig",
             dtype={c.name: "str" for c in table.columns if c.kind in ("text", "time", "date")},
-            float_precision="round_trip",
             keep_default_na=False,
             na_values=[""],
         )
