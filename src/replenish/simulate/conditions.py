@@ -35,17 +35,20 @@ class Conditions:
 def draw_conditions(
     world: World, first: date | pd.Timestamp | str, last: date | pd.Timestamp | str, seed: int
 ) -> Conditions:
-    """The paths from `first` to `last` (both included), drawn with `seed`; independent of anything the shop decides."""
+    """The paths from `first` to `last` (both included), drawn with `seed`; independent of anything the shop decides.
+
+    Every path has a stream of its own, so a later `last` leaves the days before it as they were.
+    """
     dates = pd.date_range(first, last, freq="D")
-    streams = [np.random.default_rng([world.seed, seed, 10 + k]) for k in range(5)]
+    streams = np.random.default_rng([world.seed, seed, 10]).spawn(6)
     harvest = autoregression(len(dates), len(world.items), 1.0, world.supply.harvest_persistence, streams[0])
     return Conditions(
         dates,
         expected_shoppers(world.traffic, dates, streams[1]),
         _pull(world, len(dates), streams[2]),
-        _appeal(world, dates, harvest, streams[2]),
-        _wholesale(world, dates, harvest, streams[3]),
-        _on_market(world, dates, streams[4]),
+        _appeal(world, dates, harvest, streams[3]),
+        _wholesale(world, dates, harvest, streams[4]),
+        _on_market(world, dates, streams[5]),
     )
 
 
@@ -58,9 +61,9 @@ def autoregression(
     innovations: Array | None = None,
 ) -> Array:
     """Stationary AR(1) paths, shape (days × columns), of standard deviation `sd` and daily `persistence`."""
-    steps = rng.standard_normal((days, columns)) if innovations is None else innovations
     paths = np.empty((days, columns))
     paths[0] = sd * rng.standard_normal(columns)
+    steps = rng.standard_normal((days, columns)) if innovations is None else innovations
     scale = sd * np.sqrt(1 - persistence**2)
     for t in range(1, days):
         paths[t] = persistence * paths[t - 1] + scale * steps[t]
@@ -72,17 +75,17 @@ def autoregression(
 
 def expected_shoppers(traffic: Traffic, dates: pd.DatetimeIndex, rng: np.random.Generator) -> Array:
     """Expected number of shoppers per day, 0 when the shop is closed."""
-    n = len(dates)
-    year = 2 * np.pi * (dates.dayofyear.to_numpy() - 1) / 365.25
+    n, streams = len(dates), rng.spawn(3)
+    year = 2 * np.pi * (dates.day_of_year.to_numpy() - 1) / 365.25
     season = sum(
         size * np.cos(k * (year - 2 * np.pi * (peak - 0.5) / 12))
         for k, (size, peak) in ((1, traffic.season_year), (2, traffic.season_half_year))
     )
-    shock = autoregression(n, 1, traffic.shock_sd, traffic.shock_persistence, rng)[:, 0]
-    noise = rng.normal(0, traffic.noise_sd, n)
-    weekday = np.array(traffic.weekday)[dates.weekday]
+    shock = autoregression(n, 1, traffic.shock_sd, traffic.shock_persistence, streams[0])[:, 0]
+    noise = streams[1].normal(0, traffic.noise_sd, n)
+    weekday = np.array(traffic.weekday)[dates.day_of_week]
     usual = traffic.shoppers_per_day * weekday * np.exp(season + shock + noise)
-    return usual * holiday_factor(traffic, dates) * episode_factor(traffic, n, rng)
+    return usual * holiday_factor(traffic, dates) * episode_factor(traffic, n, streams[2])
 
 
 def holiday_factor(traffic: Traffic, dates: pd.DatetimeIndex) -> Array:
@@ -94,7 +97,7 @@ def holiday_factor(traffic: Traffic, dates: pd.DatetimeIndex) -> Array:
     named = pd.Series(dict(official.items()))
     named.index = pd.DatetimeIndex(named.index)
     off = named.index[~named.str.contains("Spring Festival")]
-    factor = np.where(dates.isin(off) & (dates.weekday < 5), 1 + traffic.holiday, 1.0)
+    factor = np.where(dates.isin(off) & (dates.day_of_week < 5), 1 + traffic.holiday, 1.0)
     festivals = named.index[named == "Chinese New Year (Spring Festival)"]
     for new_year in {int(d.year): d for d in sorted(festivals, reverse=True)}.values():
         days_to = (new_year - dates).days.to_numpy()
@@ -108,9 +111,9 @@ def holiday_factor(traffic: Traffic, dates: pd.DatetimeIndex) -> Array:
 def episode_factor(traffic: Traffic, days: int, rng: np.random.Generator) -> Array:
     """Factor of lockdown-like episodes: a day of stocking up (× 2.5), then about a week of few shoppers (× 0.3)."""
     factor = np.ones(days)
-    starts = np.flatnonzero(rng.random(days) < traffic.episodes_per_year / 365.0)
-    for start in starts:
-        length = int(rng.integers(4, 10))
+    luck = rng.random((days, 2))
+    for start in np.flatnonzero(luck[:, 0] < traffic.episodes_per_year / 365.0):
+        length = 4 + int(6 * luck[start, 1])
         factor[start] = 2.5
         factor[start + 1 : start + 1 + length] = 0.3
     return factor
@@ -126,31 +129,31 @@ def _pull(world: World, days: int, rng: np.random.Generator) -> Array:
 
 def _appeal(world: World, dates: pd.DatetimeIndex, harvest: Array, rng: np.random.Generator) -> Array:
     """Utility apart from price and age: quality, season, popularity (AR(1)), a daily whim, the harvest's quality."""
-    choice, shape = world.choice, harvest.shape
-    popularity = autoregression(shape[0], shape[1], choice.popularity_sd, choice.popularity_persistence, rng)
-    whim = rng.normal(0, choice.whim_sd, shape)
+    choice, shape, streams = world.choice, harvest.shape, rng.spawn(2)
+    popularity = autoregression(shape[0], shape[1], choice.popularity_sd, choice.popularity_persistence, streams[0])
+    whim = streams[1].normal(0, choice.whim_sd, shape)
     season = choice.season * seasonal_wave(world, dates)
     return world.column("quality") + season + popularity + whim + world.supply.harvest_appeal * harvest
 
 
 def seasonal_wave(world: World, dates: pd.DatetimeIndex) -> Array:
     """Cosine of the year, +1 at the item's peak day and 0 for items without one; shape (days × items)."""
-    angle = 2 * np.pi * (dates.dayofyear.to_numpy()[:, None] - world.column("peak")[None, :]) / 365.25
+    angle = 2 * np.pi * (dates.day_of_year.to_numpy()[:, None] - world.column("peak")[None, :]) / 365.25
     return np.nan_to_num(np.cos(angle), nan=0.0)
 
 
 def _wholesale(world: World, dates: pd.DatetimeIndex, harvest: Array, rng: np.random.Generator) -> Array:
     """Wholesale prices [money/unit], to the cent; steps have fat tails and some days repeat the day before."""
-    supply, (days, n) = world.supply, harvest.shape
+    supply, (days, n), streams = world.supply, harvest.shape, rng.spawn(4)
     degrees = supply.tail_degrees
-    fat = rng.standard_t(degrees, (days, n)) * np.sqrt((degrees - 2) / degrees)
-    own = autoregression(days, n, supply.item_sd, supply.item_persistence, rng, fat)
-    shared = autoregression(days, len(world.categories), supply.category_sd, supply.category_persistence, rng)
+    fat = streams[0].standard_t(degrees, (days, n)) * np.sqrt((degrees - 2) / degrees)
+    own = autoregression(days, n, supply.item_sd, supply.item_persistence, streams[1], fat)
+    shared = autoregression(days, len(world.categories), supply.category_sd, supply.category_persistence, streams[2])
     of_category = world.items["category"].map({c: k for k, c in enumerate(world.categories)}).to_numpy()
-    winter = np.cos(2 * np.pi * (dates.dayofyear.to_numpy() - 30) / 365.25)[:, None]
+    winter = np.cos(2 * np.pi * (dates.day_of_year.to_numpy() - 30) / 365.25)[:, None]
     smooth = own + shared[:, of_category] + supply.cycle * winter - supply.harvest_cost * harvest
     quoted = np.maximum(world.column("normal_cost") * np.exp(smooth), 0.1).round(2)
-    return _repeat_some(quoted, rng.random((days, n)) < supply.unchanged)
+    return _repeat_some(quoted, streams[3].random((days, n)) < supply.unchanged)
 
 
 def _repeat_some(quoted: Array, repeated: NDArray[np.bool_]) -> Array:
@@ -161,10 +164,10 @@ def _repeat_some(quoted: Array, repeated: NDArray[np.bool_]) -> Array:
 
 def _on_market(world: World, dates: pd.DatetimeIndex, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Which items are supplied on which day: core ones but for short gaps, seasonal windows, occasional spells."""
-    supply, n = world.supply, len(world.items)
+    supply, n, streams = world.supply, len(world.items), rng.spawn(2)
     kind = world.items["supply"].to_numpy()
-    core = _spells(len(dates), n, supply.core_spell_days, supply.core_gap_days, rng)
-    occasional = _spells(len(dates), n, supply.on_spell_days, supply.off_spell_days, rng)
+    core = _spells(len(dates), n, supply.core_spell_days, supply.core_gap_days, streams[0])
+    occasional = _spells(len(dates), n, supply.on_spell_days, supply.off_spell_days, streams[1])
     return np.where(kind == "core", core, np.where(kind == "seasonal", _in_season(world, dates) & core, occasional))
 
 
@@ -181,5 +184,5 @@ def _spells(days: int, columns: int, on_days: float, off_days: float, rng: np.ra
 
 
 def _in_season(world: World, dates: pd.DatetimeIndex) -> NDArray[np.bool_]:
-    gap = (dates.dayofyear.to_numpy()[:, None] - world.column("peak")[None, :] + 182.6) % 365.25 - 182.6
+    gap = (dates.day_of_year.to_numpy()[:, None] - world.column("peak")[None, :] + 182.6) % 365.25 - 182.6
     return np.asarray(np.abs(gap) <= world.column("window_days") / 2)

@@ -57,7 +57,7 @@ class Shop:
         """What is known before `day`."""
         return Evening(
             day,
-            self.conditions.dates[: day + 1].weekday.to_numpy(dtype=np.int64),
+            self.conditions.dates[: day + 1].day_of_week.to_numpy(dtype=np.int64),
             self.ledger.sold[:day],
             self.ledger.offered[:day],
             self.ledger.sold_out_hour[:day],
@@ -215,7 +215,8 @@ def _wholesale_table(world: World, conditions: Conditions, item_days: pd.DataFra
     """Quotations of every item on the market, also on days the shop was closed, or still on its shelf."""
     dates, codes = conditions.dates[skip:], world.items["item_code"].to_numpy()
     quoted = conditions.on_market[skip:].copy()
-    quoted[dates.get_indexer(pd.DatetimeIndex(item_days["date"])), pd.Index(codes).get_indexer(pd.Index(item_days["item_code"]))] = True
+    day = dates.get_indexer(pd.DatetimeIndex(item_days["date"]))
+    quoted[day, pd.Index(codes).get_indexer(pd.Index(item_days["item_code"]))] = True
     day, item = np.nonzero(quoted)
     price = conditions.wholesale[skip:][day, item]
     return pd.DataFrame({"date": dates[day], "item_code": codes[item], "wholesale_price": price})

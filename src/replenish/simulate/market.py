@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -307,8 +308,10 @@ def _gather(n_items: int, shelves: list[tuple[NDArray[np.int64], ShelfVisits, Sh
     for at, visits, day in shelves:
         for name, values in _shelf_truth(visits, day, len(at)).items():
             totals[name][at] = values
-    purchases = pd.concat([_purchases(at, visits, day) for at, visits, day in shelves], ignore_index=True)
-    return DayResult(purchases.sort_values(["hour", "item"], ignore_index=True), **totals)
+    parts = [_purchases(at, visits, day) for at, visits, day in shelves]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    in_time = np.argsort(columns["hour"], kind="stable")
+    return DayResult(pd.DataFrame({name: values[in_time] for name, values in columns.items()}), **totals)
 
 
 def _shelf_truth(visits: ShelfVisits, day: ShelfDay, columns: int) -> dict[str, Array]:
@@ -327,15 +330,13 @@ def _shelf_truth(visits: ShelfVisits, day: ShelfDay, columns: int) -> dict[str, 
     }
 
 
-def _purchases(at: NDArray[np.int64], visits: ShelfVisits, day: ShelfDay) -> pd.DataFrame:
+def _purchases(at: NDArray[np.int64], visits: ShelfVisits, day: ShelfDay) -> dict[str, NDArray[Any]]:
     bought = np.flatnonzero((day.item != NOTHING) & (day.quantity > 0))
-    return pd.DataFrame(
-        {
-            "shopper": visits.shopper[bought],
-            "hour": visits.hour[bought],
-            "item": at[day.item[bought]],
-            "quantity": day.quantity[bought],
-            "unit_price": day.unit_price[bought],
-            "discounted": day.discounted[bought],
-        }
-    )
+    return {
+        "shopper": visits.shopper[bought],
+        "hour": visits.hour[bought],
+        "item": at[day.item[bought]],
+        "quantity": day.quantity[bought],
+        "unit_price": day.unit_price[bought],
+        "discounted": day.discounted[bought],
+    }

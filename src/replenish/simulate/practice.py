@@ -19,17 +19,20 @@ WHOLE_FROM = 8.0
 class Practice:
     """The shop's own rule: weekday mean × safety ÷ (1 − loss) in multiples, cost-plus prices, evening clearance.
 
+    `weekday_share`: weight of the same weekday's mean over `memory_weeks` against the last week's level.
+
     `clear_hours` are the hours at which the shop looks at its shelf; `clear_chance` the chance, at each, that an item
     is put on discount, × `overstock_factor` when more is left than the rest of the day usually sells.
     `discount_quantiles` are the minimum, quartiles and maximum of the discount.
     """
 
-    safety: float = 1.34
+    safety: float = 1.28
     safety_sd: float = 0.06
     order_noise_sd: float = 0.05
-    memory_weeks: int = 4
+    memory_weeks: int = 3
+    weekday_share: float = 0.25
     sold_out_raise: float = 1.25
-    smallest_order: float = 1.0
+    smallest_order: float = 0.8
     price_gap: float = 0.12
     price_patience: float = 0.30
     price_whim: float = 0.02
@@ -116,7 +119,8 @@ class ShopRule:
         last_week = offered & (np.arange(len(offered)) >= len(offered) - 7)[:, None]
         launch = 2.0 * self.practice.smallest_order
         level = _mean(seen, last_week, _mean(seen, offered, launch))
-        return 0.5 * _mean(seen, same, level) + 0.5 * level * self._weekday_factor(evening)
+        share = self.practice.weekday_share
+        return share * _mean(seen, same, level) + (1 - share) * level * self._weekday_factor(evening)
 
     def _weekday_factor(self, evening: Evening) -> float:
         """What the shop's experience says of that weekday against the mean of a week."""

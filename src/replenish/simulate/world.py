@@ -29,7 +29,7 @@ class Traffic:
     deviation `shock_sd` and daily persistence `shock_persistence`, plus independent noise `noise_sd`).
     """
 
-    shoppers_per_day: float = 625.0
+    shoppers_per_day: float = 660.0
     weekday: tuple[float, ...] = (0.90, 0.88, 0.90, 0.87, 0.97, 1.27, 1.22)
     hourly: tuple[float, ...] = (8.5, 13.9, 10.9, 5.6, 4.1, 4.8, 7.1, 9.4, 10.5, 10.2, 7.1, 5.9, 2.1)
     season_year: tuple[float, float] = (0.04, 8.5)
@@ -60,7 +60,7 @@ class Choice:
     quality_sd: float = 0.72
     popularity_sd: float = 0.34
     popularity_persistence: float = 0.96
-    whim_sd: float = 0.15
+    whim_sd: float = 0.12
     season: float = 0.25
     pull_sd: float = 0.15
     pull_persistence: float = 0.85
