@@ -165,3 +165,8 @@ def test_offers_from_a_frame(market):
 def test_unusable_offers_are_refused(market, frame):
     with pytest.raises(DataError, match="offers"):
         Offers.from_frame(market.world, frame)
+
+
+def test_attraction_brings_more_shoppers(market):
+    few, many = (market.play_day(DAY, full_shelf(market), attraction).demand.sum() for attraction in (0.5, 1.5))
+    assert many > 2 * few

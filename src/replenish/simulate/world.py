@@ -26,7 +26,9 @@ class Traffic:
     """How many shoppers come, and when.
 
     The expected number of a day is `shoppers_per_day` × weekday × season × holiday × episode × exp(AR(1) of standard
-    deviation `shock_sd` and daily persistence `shock_persistence`, plus independent noise `noise_sd`).
+    deviation `shock_sd` and daily persistence `shock_persistence`, plus independent noise `noise_sd`). `hourly`: weights
+    of the opening hours; `season_year`, `season_half_year`: (size in logs, month of the peak); `festival_build_up`: rise
+    on the eve of the Spring Festival; `episodes_per_year`: lockdown-like episodes.
     """
 
     shoppers_per_day: float = 660.0
@@ -49,7 +51,10 @@ class Choice:
     Utility of an item: appeal − `price_weight` × segment multiplier × price ÷ normal price − `staleness` × days of age;
     the items of a category form a nest of dissimilarity `nest` (1 = plain logit) against buying nothing.
     `segments`: (share of shoppers, multiplier of the price weight). `inside` is the share of those before the shelf who
-    buy when the usual assortment is there at normal prices.
+    buy when the usual assortment is there at normal prices. In utility: `quality_sd` between items, `popularity_sd` and
+    `popularity_persistence` of each item's AR(1), `whim_sd` from day to day, `season` at the peak of items that have
+    one. `pull_sd`, `pull_persistence`: AR(1) of visits to a category's shelf (log). Purchases: gamma of shape
+    `basket_shape` in kg; a second pack with chance `second_pack`.
     """
 
     price_weight: float = 0.80
@@ -73,7 +78,9 @@ class Supply:
     """How wholesale prices and supply move.
 
     ln cost = ln normal cost + yearly cycle + category factor + item deviation − `harvest_cost` × harvest; the harvest
-    (AR(1), unit variance) also raises appeal by `harvest_appeal`: good quality comes when it is cheap.
+    (AR(1), unit variance) also raises appeal by `harvest_appeal`: good quality comes when it is cheap. Steps have Student
+    tails of `tail_degrees`; a share `unchanged` of the quotations repeats the day before. Core and occasional items come
+    and go in spells of the given mean lengths [days], seasonal ones in windows of `seasonal_days` (range).
     """
 
     cycle: float = 0.16
