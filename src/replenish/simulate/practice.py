@@ -20,12 +20,12 @@ class Practice:
     """The shop's own rule: weekday mean × safety ÷ (1 − loss) in multiples, cost-plus prices, evening clearance.
 
     Orders: `weekday_share` is the weight of the same weekday's mean over `memory_weeks` against the last week's level;
-    `sold_out_raise` lifts days that sold out; no order below `smallest_order` [unit]; `safety_sd` differs between items,
-    `order_noise_sd` between days (logs). Prices move with chance `price_patience` a day once cost-plus is more than
-    `price_gap` (log) away, else with chance `price_whim`.
-    Clearance: `clear_hours` are the hours at which the shop looks at its shelf; `clear_chance` the chance, at each, that an item
-    is put on discount, × `overstock_factor` when more is left than the rest of the day usually sells.
-    `discount_quantiles` are the minimum, quartiles and maximum of the discount.
+    `sold_out_raise` lifts days that sold out; no order below `smallest_order` [unit]; `safety_sd` differs between
+    items, `order_noise_sd` between days (logs). Prices move with chance `price_patience` a day once cost-plus is more
+    than `price_gap` (log) away, else with chance `price_whim`. Clearance: `clear_hours` are the hours at which the
+    shop looks at its shelf; `clear_chance` the chance, at each, that an item is put on discount, × `overstock_factor`
+    when more is left than the rest of the day usually sells. `discount_quantiles` are the minimum, quartiles and
+    maximum of the discount.
     """
 
     safety: float = 1.28
@@ -57,8 +57,8 @@ class Evening:
     """What a policy of the simulated shop may know when it decides about the next day, `day`.
 
     Days × items, rows before `day`: `sold` [unit], `offered`, `sold_out_hour` [h, NaN when it lasted].
-    Per item: `last_price` (full price, NaN before the first) [money/unit], `carried_over` [unit], `on_market`, `wholesale` [money/unit] as known
-    when the price is set. `weekday`: of every day up to and including `day`.
+    Per item: `last_price` (full price, NaN before the first) [money/unit], `carried_over` [unit], `on_market`,
+    `wholesale` [money/unit] as known when the price is set. `weekday`: of every day up to and including `day`.
     """
 
     day: int

@@ -26,9 +26,9 @@ class Traffic:
     """How many shoppers come, and when.
 
     The expected number of a day is `shoppers_per_day` × weekday × season × holiday × episode × exp(AR(1) of standard
-    deviation `shock_sd` and daily persistence `shock_persistence`, plus independent noise `noise_sd`). `hourly`: weights
-    of the opening hours; `season_year`, `season_half_year`: (size in logs, month of the peak); `festival_build_up`: rise
-    on the eve of the Spring Festival; `episodes_per_year`: lockdown-like episodes.
+    deviation `shock_sd` and daily persistence `shock_persistence`, plus independent noise `noise_sd`). `hourly`:
+    weights of the opening hours; `season_year`, `season_half_year`: (size in logs, month of the peak);
+    `festival_build_up`: rise on the eve of the Spring Festival; `episodes_per_year`: lockdown-like episodes.
     """
 
     shoppers_per_day: float = 660.0
@@ -78,9 +78,9 @@ class Supply:
     """How wholesale prices and supply move.
 
     ln cost = ln normal cost + yearly cycle + category factor + item deviation − `harvest_cost` × harvest; the harvest
-    (AR(1), unit variance) also raises appeal by `harvest_appeal`: good quality comes when it is cheap. Steps have Student
-    tails of `tail_degrees`; a share `unchanged` of the quotations repeats the day before. Core and occasional items come
-    and go in spells of the given mean lengths [days], seasonal ones in windows of `seasonal_days` (range).
+    (AR(1), unit variance) also raises appeal by `harvest_appeal`: good quality comes when it is cheap. Steps have
+    Student tails of `tail_degrees`; a share `unchanged` of the quotations repeats the day before. Core and occasional
+    items come and go in spells of the given mean lengths [days], seasonal ones in windows of `seasonal_days` (range).
     """
 
     cycle: float = 0.16
