@@ -341,7 +341,12 @@ def _to_number(values: pd.Series) -> pd.Series:
 
 
 def _to_date(values: pd.Series) -> pd.Series:
-    return pd.to_datetime(values, errors="coerce").astype("datetime64[us]").dt.normalize()
+    """Days; text starts with year, month and day (2024-05-01, 2024/5/1): day or month first would be ambiguous."""
+    if not pd.api.types.is_datetime64_dtype(values):
+        parts = values.astype("string").str.extract(r"^\s*(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?!\d)")
+        text = parts[0].str.cat([parts[1].str.zfill(2), parts[2].str.zfill(2)], sep="-")
+        values = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce")
+    return values.astype("datetime64[us]").dt.normalize()
 
 
 def _to_flag(values: pd.Series) -> pd.Series:
@@ -449,7 +454,8 @@ def _read_failures(frame: pd.DataFrame, table: Table, cases: pd.DataFrame) -> li
         rule = table.column(str(column)).range_text
         faults.append(_fault(table, flat, bad, f"a {column} outside {rule} (“{rows['failure_case'].iloc[0]}”)"))
     if table.key:
-        twice = flat.duplicated(list(table.key), keep="first")
+        key = list(table.key)
+        twice = flat.duplicated(key, keep="first") & flat[key].notna().all(axis="columns")
         if twice.any():
             faults.append(_fault(table, flat, twice, f"a key ({', '.join(table.key)}) that is there before"))
     return faults

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from replenish.cli import inputs
+from replenish.cli import inputs, plans
 from replenish.cli.console import explain_os_error
 from replenish.errors import ReplenishError
 
@@ -20,6 +20,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 inputs.register(app)
+plans.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -73,3 +74,17 @@ def print_findings(findings: Sequence[Finding]) -> None:
         table.add_row(finding.grade, finding.table, escape(sentence(finding)) + below, style=style)
     if findings:
         Console().print(table)
+
+
+@contextmanager
+def progress_steps() -> Iterator[Callable[[str], None]]:
+    """Shows the stage under way and the seconds so far on stderr; off a terminal each stage is one line."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    start = time.monotonic()
+    if not console.is_terminal:
+        yield lambda stage: console.print(f"[{time.monotonic() - start:5.1f} s] {stage}", markup=False, highlight=False)
+        return
+    with console.status("starting") as status:
+        yield lambda stage: status.update(f"{stage} … ({time.monotonic() - start:.0f} s so far)")

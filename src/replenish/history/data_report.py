@@ -316,8 +316,10 @@ def _loss_rates(tables: Tables, _: HistorySettings) -> Iterator[Finding]:
 def _units(tables: Tables, _: HistorySettings) -> Iterator[Finding]:
     items = tables.items
     daily = tables.daily_sales.merge(items[[*_KEY, "unit"]], on=_KEY, validate="m:1")
-    is_whole = daily["quantity"].round(6).mod(1).eq(0)
-    whole = is_whole.groupby([daily[k] for k in _KEY]).agg(["size", "all"]).reset_index()
+    is_whole = _is_whole(daily["quantity"])
+    # Sales of 250 g can add up to whole kilograms every day: the largest one tells.
+    looks_counted = is_whole & (_is_whole(daily["largest_sale"]) | daily["largest_sale"].isna())
+    whole = looks_counted.groupby([daily[k] for k in _KEY]).agg(["size", "all"]).reset_index()
     judged = items.merge(whole, on=_KEY, validate="1:1")
     kg = judged["unit"] == "kg"
     suspicious = judged[kg & judged["all"] & (judged["size"] >= WHOLE_DAYS)]
@@ -335,6 +337,10 @@ def _units(tables: Tables, _: HistorySettings) -> Iterator[Finding]:
         if len(guessed):
             what = "items whose unit (pack) was guessed from whole quantities"
             yield Finding("information", "items", what, len(guessed), len(items), _names(guessed))
+
+
+def _is_whole(quantity: pd.Series) -> pd.Series:
+    return quantity.round(6).mod(1).eq(0)
 
 
 _CHECKS: tuple[Callable[[Tables, HistorySettings], Iterator[Finding]], ...] = (

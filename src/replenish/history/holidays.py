@@ -42,11 +42,11 @@ def _features(days: pd.DatetimeIndex, country: str, events: pd.DataFrame | None)
     names, workdays = _apply_events(names, workdays, events)
     closures = _event_days(events, "closure")
     holiday = days.isin(list(names))
-    weekend = days.weekday >= SATURDAY
+    weekend = days.day_of_week >= SATURDAY
     return pd.DataFrame(
         {
             "date": days,
-            "weekday": days.weekday.astype("int64"),
+            "weekday": days.day_of_week.astype("int64"),
             "month": days.month.astype("int64"),
             "is_holiday": holiday,
             "holiday": pd.Series([names.get(d, "") for d in days], dtype="str"),
