@@ -15,6 +15,8 @@ from pathlib import Path
 
 STORES = 12
 ITEMS = 250
+ITEMS_A_DAY = 43
+"""Items a store sells on one day; with 19 sales of each, as in the reference shop, 10 million rows are 12 stores."""
 DAYS = 1095
 TARGET_S = 10.0
 TARGET_GB = 2.0
@@ -31,7 +33,8 @@ def write_transactions(path: Path, rows: int) -> None:
                  DATE '2021-01-01' + CAST(i * {DAYS} // {rows} AS INTEGER) AS date,
                  CAST(make_time(9 + CAST(hash(i, 2) % 12 AS BIGINT), CAST(hash(i, 3) % 60 AS BIGINT),
                       (hash(i, 4) % 60000) / 1000.0) AS VARCHAR) AS time,
-                 CAST(100000 + hash(i, 5) % {ITEMS} AS VARCHAR) AS item_code,
+                 CAST(100000 + (i * 50 // {rows} * 7 + CAST(hash(i, 5) % {ITEMS_A_DAY} AS BIGINT)) % {ITEMS} AS VARCHAR)
+                   AS item_code,
                  (1 + hash(i, 6) % 2000) / 1000.0 AS quantity,
                  (100 + hash(i, 7) % 1900) / 100.0 AS unit_price,
                  CASE WHEN hash(i, 8) % 2000 = 0 THEN 'return' ELSE 'sale' END AS sale_type,

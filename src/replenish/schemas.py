@@ -344,7 +344,7 @@ def _to_date(values: pd.Series) -> pd.Series:
     """Days; text starts with year, month and day (2024-05-01, 2024/5/1): day or month first would be ambiguous."""
     if not pd.api.types.is_datetime64_dtype(values):
         parts = values.astype("string").str.extract(r"^\s*(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?!\d)")
-        text = parts[0].str.cat([parts[1].str.zfill(2), parts[2].str.zfill(2)], sep="-")
+        text = parts[0] + "-" + parts[1].str.zfill(2) + "-" + parts[2].str.zfill(2)
         values = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce")
     return values.astype("datetime64[us]").dt.normalize()
 

@@ -117,13 +117,13 @@ ORDER BY store_index, date, item_index
 
 _INTRADAY = """
 WITH counted AS (
-  SELECT item_index, date, time_us // 1800000000 AS half_hour, sum(transactions) AS transactions
+  SELECT category_index, date, time_us // 1800000000 AS half_hour, sum(transactions) AS transactions
   FROM sales WHERE time_us IS NOT NULL AND NOT is_return
   GROUP BY ALL
 )
-SELECT store, date, category, half_hour, sum(transactions) AS transactions
-FROM counted JOIN known USING (item_index)
-GROUP BY ALL ORDER BY ALL
+SELECT store, date, category, half_hour, transactions
+FROM counted JOIN (SELECT DISTINCT category_index, store, category FROM known) USING (category_index)
+ORDER BY ALL
 """
 
 # Whole seconds say too little: two shoppers can buy the same in the same second of a coarse clock.

@@ -92,7 +92,8 @@ def _fill(connection: duckdb.DuckDBPyConnection, source: SalesSource, items: pd.
 
 _TABLE = """
 CREATE TEMP TABLE sales AS
-SELECT item_index, date, epoch_us(time) AS time_us, sale_type = 'return' AS is_return, discounted, unit_price, faults,
+SELECT item_index, category_index, date, epoch_us(time) AS time_us, sale_type = 'return' AS is_return, discounted,
+       unit_price, faults,
        CAST(CASE WHEN sale_type = 'return' THEN -abs(quantity) ELSE quantity END AS DECIMAL(18, 6)) AS quantity,
        TRY_CAST(transactions AS BIGINT) AS transactions, {extras} AS extras
 FROM judged
@@ -184,17 +185,22 @@ def _create_judged(
     bits = " + ".join(f"CAST(coalesce({r.condition}, false) AS BIGINT) * {1 << i}" for i, r in enumerate(rules))
     connection.execute(
         f"CREATE VIEW judged AS WITH typed AS (SELECT {typed}, {texts}{', ' + others if others else ''} FROM raw) "
-        f"SELECT typed.*, item_index, {bits} AS faults FROM typed LEFT JOIN known USING (store, item_code)"
+        f"SELECT typed.*, item_index, category_index, {bits} AS faults "
+        "FROM typed LEFT JOIN known USING (store, item_code)"
     )
     return rules
 
 
 def known_items(items: pd.DataFrame | None) -> pd.DataFrame:
-    """Store, item_code and category in the order of `item_index`, which stands for the text columns in `sales`."""
+    """Store, item_code and category with the numbers that stand for them in `sales`; row = `item_index`."""
     if items is None:
         items = pd.DataFrame({c: pd.Series(dtype="str") for c in ("store", "item_code", "category")})
     known = items[["store", "item_code", "category"]].sort_values(["store", "item_code"], ignore_index=True)
-    return known.assign(item_index=known.index, store_index=known["store"].rank(method="dense").astype("int64"))
+    return known.assign(
+        item_index=known.index,
+        store_index=known.groupby("store").ngroup(),
+        category_index=known.groupby(["store", "category"]).ngroup(),
+    )
 
 
 def _extras(types: dict[str, str]) -> str:
