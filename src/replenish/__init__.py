@@ -1,3 +1,67 @@
-"""replenish: what to put on the shelf tomorrow, how much to order and at what price."""
+"""replenish: what to put on the shelf tomorrow, how much to order and at what price.
+
+The public names below are loaded when first used, so that `import replenish` costs next to nothing.
+"""
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from replenish import plots as plots
+    from replenish.history.category import category_tables as category_tables
+    from replenish.execution import in_worker_process as in_worker_process
+    from replenish.optimise.check import check_plan as check_plan
+    from replenish.planning import (
+        build_history as build_history,
+        estimate_price_response as estimate_price_response,
+        fit_models as fit_models,
+        forecast_demand as forecast_demand,
+        make_category_plan as make_category_plan,
+        make_plan as make_plan,
+    )
+    from replenish.publish import order_bytes as order_bytes, write_order as write_order
+    from replenish.records import Override as Override, Plan as Plan, Tables as Tables
+    from replenish.settings import Settings as Settings, load_settings as load_settings
+    from replenish.sources.folder import load_tables as load_tables, load_transactions as load_transactions
+    from replenish.store.database import open_store as open_store
+    from replenish.store.fitted import load_models as load_models, save_models as save_models
+
+_HOME = {
+    "Override": "replenish.records",
+    "Plan": "replenish.records",
+    "Settings": "replenish.settings",
+    "Tables": "replenish.records",
+    "build_history": "replenish.planning",
+    "category_tables": "replenish.history.category",
+    "check_plan": "replenish.optimise.check",
+    "estimate_price_response": "replenish.planning",
+    "fit_models": "replenish.planning",
+    "forecast_demand": "replenish.planning",
+    "in_worker_process": "replenish.execution",
+    "load_settings": "replenish.settings",
+    "load_tables": "replenish.sources.folder",
+    "load_transactions": "replenish.sources.folder",
+    "load_models": "replenish.store.fitted",
+    "make_category_plan": "replenish.planning",
+    "make_plan": "replenish.planning",
+    "open_store": "replenish.store.database",
+    "order_bytes": "replenish.publish",
+    "save_models": "replenish.store.fitted",
+    "write_order": "replenish.publish",
+}
+
+__all__ = sorted([*_HOME, "plots"])  # noqa: PLE0605 - built from the table above, so that a name stands once
+
+
+def __getattr__(name: str) -> Any:
+    if name == "plots":
+        return import_module("replenish.plots")
+    if name not in _HOME:
+        raise AttributeError(f"module 'replenish' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, get_args
 
 import pandas as pd
@@ -71,3 +72,40 @@ def _row_faults(row: dict[Any, Any]) -> list[str]:
     if all(row[LOCK_COLUMNS[kind]] for kind in FLAG_KINDS):
         faults.append(f"{name}: an item cannot be forced and banned at once.")
     return faults
+
+
+def read_lock_file(path: str | Path) -> tuple[Override, ...]:
+    """The locks of a CSV file with the columns item_code, kind and, as needed, value, author, reason, date, store.
+
+    Raises one `ConfigError` that names every fault: a missing column, an unknown kind, a value that is no number.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False)
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ConfigError(f"{path} cannot be read as a CSV of locks: {error}.") from None
+    missing = [c for c in ("item_code", "kind") if c not in table]
+    if missing:
+        raise ConfigError(f"{path}: column(s) missing: {', '.join(missing)}.")
+    value = pd.to_numeric(table.get("value", pd.Series("", index=table.index)).replace("", None), errors="coerce")
+    faults = [
+        f"{path}, row {k + 2}: unknown kind of lock “{kind}”; use one of {', '.join(get_args(OverrideKind))}"
+        for k, kind in enumerate(table["kind"])
+        if kind not in get_args(OverrideKind)
+    ]
+    faults += [
+        f"{path}, row {k + 2}: a {kind} lock needs a number as value"
+        for k, kind in enumerate(table["kind"])
+        if kind in VALUE_KINDS and pd.isna(value[k])
+    ]
+    if faults:
+        raise ConfigError("\n".join(faults))
+    text = {
+        c: table[c] if c in table else pd.Series("", index=table.index) for c in ("author", "reason", "date", "store")
+    }
+    return tuple(
+        Override(
+            str(row.item_code), row.kind, None if pd.isna(value[k]) else float(value[k]), text["author"][k],
+            text["reason"][k], text["date"][k] or None, text["store"][k] or None,
+        )
+        for k, row in enumerate(table.itertuples())
+    )  # fmt: skip

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -15,6 +13,7 @@ from replenish.forecast.costs import forecast_costs
 from replenish.forecast.demand import forecast_matrix
 from replenish.forecast.features import PanelMatrix, panel_matrix
 from replenish.forecast.models import fit_forecast
+from replenish.history.category import category_tables
 from replenish.history.cleaning import build_history as _build_history
 from replenish.history.cleaning import sold_recently
 from replenish.optimise.assemble import DayPlan, assemble_plan, judge_day
@@ -174,7 +173,16 @@ def make_plan(
         progress(f"optimise {day:%Y-%m-%d}")
         plans.append(plan_day(ahead, pool, day, carried, chosen, locks, seed))
         carried = plans[-1].carried_on
-    plan = assemble_plan(plans, ahead.history, ahead.forecast, chosen, locks, seed, tables.fingerprint)
+    plan = assemble_plan(
+        plans,
+        ahead.history,
+        ahead.forecast,
+        chosen,
+        locks,
+        seed,
+        tables.fingerprint,
+        f"{ahead.models.fitted_as_of:%Y-%m-%d}",
+    )
     progress("check")
     faults = check_plan(plan, tables, {f"{p.date:%Y-%m-%d}": p.fresh for p in plans}, chosen)
     if faults:
@@ -195,14 +203,8 @@ def plan_day(
     menu = build_menu(candidates, scenarios, settings.rules, today)
     must = tuple(sorted({o.item_code for o in today if o.kind == "must_list"}))
     problem = Problem(menu, settings.rules, must)
-    _check_counts(problem, len(candidates), day)
     solution = solve_menu(problem, settings.solver)
     return judge_day(day, problem, solution, candidates, scenarios, fresh, ahead.history, settings, notes)
-
-
-def _check_counts(problem: Problem, candidates: int, day: pd.Timestamp) -> None:
-    if candidates == 0:
-        raise DataError(f"No item was sold recently enough to be a candidate for {day:%Y-%m-%d}.", "Choose another date.")
 
 
 def _pool(ahead: Prospect) -> ResidualPool:
@@ -285,9 +287,49 @@ def _checked_locks(locks: tuple[Override, ...], ahead: Prospect) -> tuple[Overri
     return mine
 
 
-def plan_versions() -> dict[str, str]:
-    """Versions of the libraries that decide the numbers."""
-    from importlib.metadata import version
+def make_category_plan(
+    tables: Tables,
+    as_of: date | pd.Timestamp | str,
+    days: int = 7,
+    settings: Settings | None = None,
+    seed: int = 0,
+    store: str | None = None,
+    progress: Progress = _silent,
+) -> Plan:
+    """Daily order and price per category and unit: the plan of the composite items of `category_tables`.
 
-    names: Any = ("replenish", "numpy", "pandas", "statsmodels", "lightgbm", "pyomo", "highspy", "pyfixest")
-    return {name: version(name) for name in names}
+    Composites answer to price with the elasticity of a common move of their category's prices, estimated on the items.
+    Shelf count, minimum display and space are rules for items and are not applied.
+    """
+    chosen = category_settings(settings or Settings())
+    name = one_store(tables, store)
+    day = _checked_day(tables, as_of)
+    progress("price response of the items")
+    response = _estimate(_build_history(tables, day, chosen, name), chosen.pricing)
+    composites = category_tables(tables.for_store(name), day)
+    history = _build_history(composites, day, chosen, name)
+    answer = _composite_response(response, history)
+    progress("demand models of the categories")
+    matrix = _matrix(composites, history, answer, chosen)
+    models = fit_forecast(matrix, answer, chosen, name, composites.fingerprint, seed)
+    return make_plan(composites, day, days, chosen, (), models, seed, name, progress)
+
+
+def category_settings(settings: Settings) -> Settings:
+    """The settings with the rules that only make sense for single items switched off."""
+    return settings.override(
+        rules__n_min=0, rules__n_max=None, rules__min_display=0.0, rules__shelf_space=None, rules__max_price_changes=None,
+        rules__order_multiple=1.0,
+    )  # fmt: skip
+
+
+def _composite_response(response: PriceResponse, history: DemandHistory) -> PriceResponse:
+    common = response.categories.set_index("category")
+    rows = history.panel[["item_code", "category"]].drop_duplicates("item_code").reset_index(drop=True)
+    rows = rows.assign(
+        elasticity=rows["category"].map(common["common_elasticity"]),
+        sd_shared=rows["category"].map(common["common_sd"]),
+        sd_item=0.0,
+        method="common move of the category's prices",
+    )
+    return PriceResponse(rows, response.categories)

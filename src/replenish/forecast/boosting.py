@@ -12,24 +12,25 @@ from replenish.forecast.features import PanelMatrix, base_level, state_features,
 from replenish.settings import ForecastSettings
 
 Array = NDArray[np.float64]
-MAX_ROWS = 120_000
+MAX_ROWS = 80_000
 MAX_RATIO = 8.0
 # Few leaves, many rows a leaf: item-days are noisy (WAPE about 0.33), so shallow trees with slow learning.
 PARAMETERS = {
     "objective": "tweedie",
     "tweedie_variance_power": 1.3,
-    "learning_rate": 0.05,
+    "learning_rate": 0.07,
     "num_leaves": 31,
     "min_data_in_leaf": 150,
     "feature_fraction": 0.7,
     "bagging_fraction": 0.7,
     "bagging_freq": 1,
     "lambda_l2": 5.0,
+    "max_bin": 63,
     "verbosity": -1,
     "deterministic": True,
     "force_row_wise": True,
 }
-ROUNDS = 250
+ROUNDS = 160
 CATEGORICAL = ["category"]
 
 

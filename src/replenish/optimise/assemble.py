@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from replenish.optimise.baseline import cost_plus_lines
 from replenish.optimise.explain import category_price_index, left_out_reasons, line_reasons, price_curve, rule_report
@@ -17,6 +18,9 @@ from replenish.optimise.model import Problem
 from replenish.records import DemandForecast, DemandHistory, Override, Plan, Scenarios, Solution
 from replenish.schemas import PLAN_CANDIDATES, PLAN_LINES
 from replenish.settings import Settings
+
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def judge_day(
 
 def assemble_plan(
     days: Sequence[DayPlan], history: DemandHistory, forecast: DemandForecast, settings: Settings,
-    overrides: tuple[Override, ...], seed: int, fingerprint: str,
+    overrides: tuple[Override, ...], seed: int, fingerprint: str, models_as_of: str,
 ) -> Plan:  # fmt: skip
     """The plan record of the solved days (see `records.Plan`)."""
     names = history.items.set_index("item_code")["item_name"]
@@ -67,7 +71,7 @@ def assemble_plan(
     cover = pd.concat([_cover(d) for d in days], ignore_index=True)
     curves = pd.concat([price_curve(d.problem.menu, d.solution).assign(date=d.date) for d in days], ignore_index=True)
     table = pd.concat([_forecast(d, forecast) for d in days], ignore_index=True)
-    summary = _summary(days, history, lines, forecast, settings, seed)
+    summary = _summary(days, history, lines, forecast, settings, seed, models_as_of)
     return Plan(
         history.store, lines, left_out, summary, cover, table, curves, overrides, settings.model_dump(mode="json"), seed, fingerprint
     )
@@ -135,16 +139,20 @@ def _forecast(day: DayPlan, forecast: DemandForecast) -> pd.DataFrame:
 
 
 def _summary(
-    days: Sequence[DayPlan], history: DemandHistory, lines: pd.DataFrame, forecast: DemandForecast, settings: Settings, seed: int
+    days: Sequence[DayPlan], history: DemandHistory, lines: pd.DataFrame, forecast: DemandForecast, settings: Settings, seed: int,
+    models_as_of: str,
 ) -> dict[str, Any]:
-    profit, shop, base, drawn = _totals(days)
-    se = standard_error(profit, drawn, seed)
-    gain, gain_se = float((profit - base).mean()), standard_error(profit - base, drawn, seed)
+    profit, shop, base = _totals(days)
+    gain = float((profit - base).mean())
+    # Days are judged on the same past days, so their errors are added up, not averaged out.
+    se = sum(standard_error(d.judgement.profit, d.judgement.drawn_days, seed) for d in days)
+    gain_se = sum(standard_error(d.judgement.profit - d.baseline.profit, d.judgement.drawn_days, seed) for d in days)
     objective, bound = (sum(getattr(d.solution, k) for d in days) for k in ("objective", "bound"))
     low, high = np.quantile(profit, [0.1, 0.9])
     return {
         "dates": [f"{d.date:%Y-%m-%d}" for d in days],
         "as_of": f"{history.as_of:%Y-%m-%d}",
+        "models_as_of": models_as_of,
         "currency": settings.shop.currency,
         "items_listed": len(lines),
         "candidates": sum(len(d.candidates) for d in days),
@@ -173,12 +181,13 @@ def _summary(
     }  # fmt: skip
 
 
-def _totals(days: Sequence[DayPlan]) -> tuple[Any, Any, Any, Any]:
-    """Profit, shop-definition profit and baseline profit per scenario summed over the days; the first day's drawn days."""
-    profit = np.sum([d.judgement.profit for d in days], axis=0)
-    shop = np.sum([d.judgement.shop_profit for d in days], axis=0)
-    base = np.sum([d.baseline.profit for d in days], axis=0)
-    return profit, shop, base, days[0].judgement.drawn_days
+def _totals(days: Sequence[DayPlan]) -> tuple[Array, Array, Array]:
+    """Profit, shop-definition profit and baseline profit per scenario, summed over the (independently drawn) days."""
+    return (
+        np.sum([d.judgement.profit for d in days], axis=0),
+        np.sum([d.judgement.shop_profit for d in days], axis=0),
+        np.sum([d.baseline.profit for d in days], axis=0),
+    )
 
 
 def _price_index(days: Sequence[DayPlan]) -> dict[str, float]:

@@ -98,7 +98,7 @@ def draw_scenarios(
     codes = tuple(table["item_code"])
     mean, sigma = table["mean"].to_numpy(), table["sigma"].to_numpy()
     position = np.array([pool.categories.index(c) for c in table["category"]])
-    rng = np.random.default_rng([seed, {"plan": 1, "fresh": 2, "all": 3}[half]])
+    rng = np.random.default_rng([seed, {"plan": 1, "fresh": 2, "all": 3}[half], date.toordinal()])
     scores, days = _draw_scores(pool, position, n, half, rng)
     truncation = _truncation_factor(pool, position, mean, sigma)
     demand = np.maximum(mean + sigma * scores, 0.0) * truncation

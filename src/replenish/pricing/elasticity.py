@@ -7,6 +7,10 @@ enters the variance, since season and quality move cost and demand together, whi
 
 from __future__ import annotations
 
+import logging
+from importlib import import_module
+from types import ModuleType
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -60,13 +64,21 @@ def estimation_rows(panel: pd.DataFrame) -> pd.DataFrame:
 
 def _fit(rows: pd.DataFrame, formula: str) -> tuple[float, float]:
     """Coefficient and two-way clustered standard error of the one regressor; NaN when it cannot be estimated."""
-    import pyfixest as pf
-
     try:
-        fit = pf.feols(formula, data=rows, vcov={"CRV1": "item_code+day"})
+        fit = _fixest().feols(formula, data=rows, vcov={"CRV1": "item_code+day"})
         return float(fit.coef().iloc[-1]), float(fit.se().iloc[-1])
     except (ValueError, np.linalg.LinAlgError, KeyError, IndexError):
         return np.nan, np.nan
+
+
+def _fixest() -> ModuleType:
+    """pyfixest, imported without the logging set-up it forces on the whole process."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    module = import_module("pyfixest")
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    return module
 
 
 def _category_posterior(category: str, rows: pd.DataFrame, settings: PricingSettings) -> dict[str, object]:
@@ -106,8 +118,7 @@ def _normal_update(estimate: float, se: float, prior: float, prior_sd: float) ->
 
 def _residuals(rows: pd.DataFrame, columns: list[str], effects: str) -> NDArray[np.float64]:
     """Columns less their fixed effects (Frisch–Waugh–Lovell), shape rows × columns."""
-    import pyfixest as pf
-
+    pf = _fixest()
     return np.column_stack([pf.feols(f"{c} ~ 1 | {effects}", data=rows, fixef_rm="none").resid() for c in columns])
 
 

@@ -15,7 +15,7 @@ import replenish
 from replenish.records import Override, Plan
 from replenish.store.rows import RUN_ID_LENGTH
 
-LIBRARIES = ("replenish", "highspy", "lightgbm", "numpy", "pandas", "pyomo", "scipy", "statsmodels")
+LIBRARIES = ("replenish", "highspy", "lightgbm", "numpy", "pandas", "pyfixest", "pyomo", "scipy", "statsmodels")
 SETTINGS_WITHOUT_EFFECT = {"storage"}
 
 
@@ -31,6 +31,7 @@ def run_identity(plan: Plan, versions: Mapping[str, str], overrides: Sequence[Ov
         "store": plan.store,
         "dates": plan.summary["dates"],
         "as_of": plan.summary["as_of"],
+        "models_as_of": plan.summary.get("models_as_of"),
         "settings": {k: v for k, v in plan.settings.items() if k not in SETTINGS_WITHOUT_EFFECT},
         "overrides": sorted(_canonical(asdict(o)) for o in locks),
         "seed": plan.seed,
