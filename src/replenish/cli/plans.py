@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from replenish.settings import Settings
 
 
+PRINT_WIDTH = 150
+
+
 class Level(Enum):
     """What is planned: single items, or categories as a whole."""
 
@@ -164,7 +167,9 @@ def _tell(found: Plan, run: Run, files: list[Path], settings: Settings, data: Pa
     from replenish.report import print_plan
     from replenish.store.connection import parse_url, shown
 
-    print_plan(found, Console())
+    console = Console()
+    # Off a terminal (a log, a file) nothing limits the width: the reasons are shown whole.
+    print_plan(found, console if console.is_terminal else Console(width=PRINT_WIDTH))
     again = " (the same run as before: same input, settings and versions give the same plan)" if run.repeated else ""
     write_out(f"\nRun {run.run_id}{again}, kept in {shown(parse_url(settings.storage.database))}")
     write_out("Order files: " + ", ".join(map(str, files)))

@@ -40,7 +40,7 @@ def category_values(m: PanelMatrix) -> pd.DataFrame:
     for category in sorted(set(m.category)):
         total = worth[:, m.category == category].sum(1)
         out[category] = np.log(np.where(is_open & (total > 0), total, np.nan))
-    return pd.DataFrame(out, index=m.dates)
+    return pd.DataFrame(out, index=pd.DatetimeIndex(m.dates, freq="D"))
 
 
 def regressors(calendar: pd.DataFrame, dates: pd.DatetimeIndex) -> pd.DataFrame:
@@ -100,8 +100,9 @@ def one_step_values(m: PanelMatrix, fits: list[CategoryArima], days: int) -> pd.
     for fit in fits:
         if fit.parameters and fit.category in values:
             result = _filtered(m, fit, values[fit.category])
-            prediction = result.get_prediction()
-            out[fit.category] = np.exp(prediction.predicted_mean + 0.5 * prediction.var_pred_mean).iloc[-days:]
+            # Early variances are diffuse and huge; only the last days are wanted.
+            last = result.get_prediction(start=max(len(result.fittedvalues) - days, 1))
+            out[fit.category] = np.exp(last.predicted_mean + 0.5 * last.var_pred_mean).reindex(values.index[-days:])
     return pd.DataFrame(out, index=values.index[-days:])
 
 

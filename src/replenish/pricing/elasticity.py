@@ -8,6 +8,9 @@ enters the variance, since season and quality move cost and demand together, whi
 from __future__ import annotations
 
 import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 
@@ -65,20 +68,25 @@ def estimation_rows(panel: pd.DataFrame) -> pd.DataFrame:
 def _fit(rows: pd.DataFrame, formula: str) -> tuple[float, float]:
     """Coefficient and two-way clustered standard error of the one regressor; NaN when it cannot be estimated."""
     try:
-        fit = _fixest().feols(formula, data=rows, vcov={"CRV1": "item_code+day"})
+        with _fixest() as fixest:
+            fit = fixest.feols(formula, data=rows, vcov={"CRV1": "item_code+day"})
         return float(fit.coef().iloc[-1]), float(fit.se().iloc[-1])
     except (ValueError, np.linalg.LinAlgError, KeyError, IndexError):
         return np.nan, np.nan
 
 
-def _fixest() -> ModuleType:
-    """pyfixest, imported without the logging set-up it forces on the whole process."""
+@contextmanager
+def _fixest() -> Iterator[ModuleType]:
+    """pyfixest without what it does to the process: logging set up on first use, a warning per dropped singleton."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    module = import_module("pyfixest")
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    return module
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield import_module("pyfixest")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def _category_posterior(category: str, rows: pd.DataFrame, settings: PricingSettings) -> dict[str, object]:
@@ -118,8 +126,8 @@ def _normal_update(estimate: float, se: float, prior: float, prior_sd: float) ->
 
 def _residuals(rows: pd.DataFrame, columns: list[str], effects: str) -> NDArray[np.float64]:
     """Columns less their fixed effects (Frisch–Waugh–Lovell), shape rows × columns."""
-    pf = _fixest()
-    return np.column_stack([pf.feols(f"{c} ~ 1 | {effects}", data=rows, fixef_rm="none").resid() for c in columns])
+    with _fixest() as fixest:
+        return np.column_stack([fixest.feols(f"{c} ~ 1 | {effects}", data=rows, fixef_rm="none").resid() for c in columns])
 
 
 def _item_posteriors(
