@@ -25,6 +25,10 @@ from replenish.store.database import RunStore
 DEFAULT_FOLDER = os.environ.get("REPLENISH_DATA", "data/demo")
 FITTING_TIME_LIMIT_S = 900.0
 PLANNING_TIME_LIMIT_S = 900.0
+SIDEBAR_WIDTH = 260  # px
+LEAST_CARD_WIDTH = 7  # characters
+# Streamlit's wide layout leaves 80 px on either side; the table of reasons needs them.
+NARROW_MARGINS = "<style>.stMainBlockContainer {padding: 3rem 2rem 2rem}</style>"
 MIME = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 
 
@@ -97,7 +101,10 @@ def demand_history(choice: Choice) -> DemandHistory:
 
 def main() -> None:
     """Draw the page; an error meant for people is shown as a message."""
-    st.set_page_config(page_title="replenish", page_icon="🥬", layout="wide")
+    st.set_page_config(
+        page_title="replenish", page_icon=":material/eco:", layout="wide", initial_sidebar_state=SIDEBAR_WIDTH
+    )
+    st.html(NARROW_MARGINS)
     try:
         dashboard()
     except ReplenishError as error:
@@ -106,7 +113,7 @@ def main() -> None:
 
 def show_error(error: ReplenishError) -> None:
     """The message of an error, line by line, without a traceback."""
-    st.error(str(error).replace("\n", "  \n"), icon="⚠️")
+    st.error(str(error).replace("\n", "  \n"), icon=":material/error:")
 
 
 def dashboard() -> None:
@@ -122,7 +129,7 @@ def dashboard() -> None:
 def choose() -> Choice:
     """The sidebar: data folder, store, day, and where the numbers come from."""
     with st.sidebar:
-        st.title("🥬 replenish")
+        st.title(":material/eco: replenish")
         folder = st.text_input("Data folder", DEFAULT_FOLDER, help="Canonical tables as CSV or Parquet")
         tables = read_tables(folder)
         settings = rp.load_settings(data=folder)
@@ -137,7 +144,7 @@ def choose_day(tables: Tables, settings: Settings) -> date:
     sales = tables.daily_sales["date"]
     lead = timedelta(days=settings.shop.lead_time_days)
     first, last = sales.min().date() + lead, sales.max().date() + lead
-    day: date = st.date_input("Day to plan", last, min_value=first, max_value=last, format="YYYY-MM-DD", required=True)
+    day: date = st.date_input("Day to plan", last, min_value=first, max_value=last, format="YYYY-MM-DD")
     return day
 
 
@@ -157,13 +164,13 @@ def keep(plan: Plan, choice: Choice) -> Run | None:
     try:
         return open_runs(choice.settings.storage.database).save(plan)
     except StorageError as error:
-        st.warning(f"The plan is shown but not stored. {error}", icon="💾")
+        st.warning(f"The plan is shown but not stored. {error}", icon=":material/save:")
         return None
 
 
 def show_header(plan: Plan, run: Run | None, choice: Choice) -> None:
     """Title, identity of the run, approval and downloads."""
-    title, actions = st.columns([3, 2], vertical_alignment="bottom")
+    title, actions = st.columns(2, vertical_alignment="bottom")
     with title:
         st.header(f"Order for {choice.day:%A}, {choice.day.day} {choice.day:%B %Y}", anchor=False)
         identity = f"run `{run.run_id}` · " if run else ""
@@ -200,11 +207,12 @@ def approve(run: Run, runs: RunStore) -> None:
 
 def show_figures(summary: dict[str, Any], currency: str) -> None:
     """The plan's key figures; those the summary lacks are left out."""
-    cards = list(figure_cards(summary, currency))
-    for column, (label, value, note, tip) in zip(st.columns(len(cards)), cards, strict=True):
+    cards = figure_cards(summary, currency)
+    widths = [max(len(value), LEAST_CARD_WIDTH) for _, value, _, _ in cards]
+    for column, (label, value, note, tip) in zip(st.columns(widths), cards, strict=True):
         column.metric(label, value, note or None, delta_color="off", delta_arrow="off", help=tip, border=True)
     for note in summary.get("notes", []):
-        st.caption(f"ℹ️ {note}")
+        st.caption(f":material/info: {note}")
 
 
 def figure_cards(s: dict[str, Any], currency: str) -> list[tuple[str, str, str, str]]:
@@ -217,7 +225,7 @@ def figure_cards(s: dict[str, Any], currency: str) -> list[tuple[str, str, str, 
     if s.get("range_80") is not None:
         low, high = s["range_80"]
         tip = "The day's profit lies in this range on 8 days of 10."
-        cards.append(("8 days of 10", f"{low:,.0f} – {high:,.0f}", "profit of the day", tip))
+        cards.append(("8 days of 10", f"{low:,.0f}–{high:,.0f}", "profit of the day", tip))
     if s.get("baseline"):
         base = s["baseline"]
         low, high = base["gain_interval"]
@@ -258,7 +266,6 @@ def show_lines(plan: Plan, choice: Choice) -> None:
         "unit": "Unit",
         "price": st.column_config.NumberColumn(f"Price [{currency}]", format="%.2f"),
         "reference_price": st.column_config.NumberColumn("Was", format="%.2f", help="last full price"),
-        "unit_cost": st.column_config.NumberColumn("Cost", format="%.2f", help="expected purchase price"),
         "expected_sales": st.column_config.NumberColumn("Sales", format="%.1f", help="expected, at full price"),
         "expected_waste": st.column_config.NumberColumn("Waste", format="%.1f", help="expected unsold quantity"),
         "expected_profit": st.column_config.NumberColumn(f"Profit [{currency}]", format="%.1f"),
@@ -267,7 +274,13 @@ def show_lines(plan: Plan, choice: Choice) -> None:
         ),
         "reason": st.column_config.TextColumn("Why", width="large"),
     }
-    st.dataframe(plan.lines, column_order=list(config), column_config=config, hide_index=True, height=560)
+    st.dataframe(
+        plan.lines.round({"sell_out_probability": 2}),
+        column_order=list(config),
+        column_config=config,
+        hide_index=True,
+        height=560,
+    )
     if len(plan.candidates):
         with st.expander(f"{len(plan.candidates)} candidates are not listed"):
             names: dict[str, Any] = {"item_name": "Item", "category": "Category", "reason": "Why not"}
@@ -331,8 +344,8 @@ def change_lines(plan: Plan, choice: Choice) -> None:
         "unit": st.column_config.TextColumn("Unit", disabled=True),
         "order_quantity": number("Order", format="%.4g", disabled=True),
         "price": number("Price", format="%.2f", disabled=True),
-        "lock_price": number("🔒 Price", format="%.2f", min_value=0.01),
-        "lock_order": number("🔒 Order", format="%.4g", min_value=0.0),
+        "lock_price": number("Lock price", format="%.2f", min_value=0.01),
+        "lock_order": number("Lock order", format="%.4g", min_value=0.0),
         "lock_min_order": number("At least", format="%.4g", min_value=0.0),
         "lock_max_order": number("At most", format="%.4g", min_value=0.0),
         "lock_must_list": st.column_config.CheckboxColumn("Must list"),
@@ -340,7 +353,12 @@ def change_lines(plan: Plan, choice: Choice) -> None:
     }
     with st.form("locks", border=False):
         table = st.data_editor(
-            locks.lock_table(plan), column_order=list(config), column_config=config, hide_index=True, height=460
+            locks.lock_table(plan),
+            column_order=list(config),
+            column_config=config,
+            hide_index=True,
+            height=460,
+            placeholder="",
         )
         who, why, go = st.columns([1, 2, 1], vertical_alignment="bottom")
         author = who.text_input("Author", key="author")

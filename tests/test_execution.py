@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import pickle
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -120,6 +123,29 @@ def test_what_takes_too_long_is_stopped() -> None:
 def test_a_dead_worker_is_a_solver_error() -> None:
     with pytest.raises(SolverError, match="ended without an answer"):
         in_worker_process(die, "broken", timeout_s=60)
+
+
+def test_large_arguments_arrive() -> None:
+    assert in_worker_process(len, b"x" * 20_000_000, timeout_s=60) == 20_000_000
+
+
+def test_a_worker_that_dies_before_it_reads_a_large_argument_is_noticed(tmp_path: Path) -> None:
+    script = tmp_path / "no_guard.py"
+    script.write_text(
+        "from replenish.errors import SolverError\n"
+        "from replenish.execution import in_worker_process\n"
+        "try:\n"
+        "    in_worker_process(len, b'x' * 20_000_000, timeout_s=50)\n"
+        "except SolverError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True)
+    assert "ended without an answer (exit code 1)" in done.stdout
+
+
+def test_what_cannot_be_sent_is_said_at_once() -> None:
+    with pytest.raises((AttributeError, pickle.PicklingError)):
+        in_worker_process(lambda: 1)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,17 @@ when it is called from short-lived threads, such as those of a dashboard (ERGO-C
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import multiprocessing
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, Generic, Literal, TypeVar
 
 from replenish.errors import ConfigError, ReplenishError, SolverError
@@ -111,18 +114,21 @@ def in_worker_process(function: Callable[..., T], *args: Any, timeout_s: float |
     the `ReplenishError` the function raised; `SolverError` when it takes longer than `timeout_s`, when the process
     dies, or for any other error (whose traceback is attached as a note).
     """
+    request = ForkingPickler.dumps((function, args))
     context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(sender, function, args), daemon=True)
+    here, there = context.Pipe()
+    process = context.Process(target=_answer, args=(there,), daemon=True)
     process.start()
-    sender.close()
+    there.close()
+    # Not as an argument of the process: `start` would wait for ever for a process that dies before it has read it all.
+    threading.Thread(target=_send, args=(here, request), daemon=True).start()
     try:
-        if not receiver.poll(timeout_s):
+        if not here.poll(timeout_s):
             raise SolverError(
                 f"No answer after {timeout_s:g} s. Raise the time limit or loosen the rules and run again."
             )
-        value, error = receiver.recv()
-    except EOFError:
+        value, error = here.recv()
+    except (EOFError, ConnectionResetError):
         process.join()
         raise SolverError(
             f"The worker process ended without an answer (exit code {process.exitcode}); memory may have run out. "
@@ -131,15 +137,21 @@ def in_worker_process(function: Callable[..., T], *args: Any, timeout_s: float |
     finally:
         process.kill()
         process.join()
-        receiver.close()
+        here.close()
     if error is not None:
         raise error
     result: T = value
     return result
 
 
-def _answer(sender: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def _send(connection: Connection, request: memoryview) -> None:
+    with contextlib.suppress(OSError):  # a process that died is noticed by whoever waits for its answer
+        connection.send_bytes(request)
+
+
+def _answer(connection: Connection) -> None:
     try:
+        function, args = connection.recv()
         answer: tuple[Any, Exception | None] = (function(*args), None)
     except ReplenishError as error:
         answer = (None, error)
@@ -147,5 +159,5 @@ def _answer(sender: Connection, function: Callable[..., Any], args: tuple[Any, .
         unexpected = SolverError(f"The computation failed unexpectedly ({type(error).__name__}: {error}).")
         unexpected.add_note(traceback.format_exc())
         answer = (None, unexpected)
-    sender.send(answer)
-    sender.close()
+    connection.send(answer)
+    connection.close()

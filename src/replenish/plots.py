@@ -57,6 +57,7 @@ def cover_chart(cover: pd.DataFrame) -> go.Figure:
                 name="served",
                 text=[f"{s:.0%}" for s in share],
                 textposition="inside",
+                insidetextanchor="start",
                 hovertemplate="%{y}: %{x:.1%} served<extra></extra>",
             ),
             go.Scatter(
@@ -161,7 +162,7 @@ def price_curve_chart(curve: pd.DataFrame, item_name: str, unit: str, currency: 
         figure, f"Price curve of {item_name}", f"shelf price, {currency}/{unit}", f"profit, {currency} a day"
     )
     return styled.update_layout(
-        yaxis2={"title": f"demand, {unit} a day", "overlaying": "y", "side": "right", "showgrid": False}
+        yaxis2={"title": f"demand, {unit} a day", "overlaying": "y", "side": "right", "showgrid": False, "nticks": 6}
     )
 
 
@@ -248,7 +249,7 @@ def compare_chart(summary: dict[str, Any], currency: str = "RMB") -> go.Figure:
     if summary.get("range_80") is not None:
         low, high = summary["range_80"]
         figure.add_shape(type="line", x0=low, x1=high, y0="expected", y1="expected", line={"color": PAST, "width": 1.5})
-    figure.update_layout(showlegend=False)
+    figure.update_layout(showlegend=False, height=280)
     figure.update_yaxes(autorange="reversed")
     return _styled(figure, _gain_text(baseline), f"profit, {currency} in the planned days", "")
 
