@@ -166,13 +166,7 @@ def make_plan(
     must = {o.item_code for o in locks if o.kind == "must_list"}
     ahead = look_ahead(tables, as_of, days, chosen, models, seed, store, must, progress)
     locks = _checked_locks(locks, ahead)
-    pool = _pool(ahead)
-    carried = _stock_at_close(tables, ahead)
-    plans = []
-    for day in ahead.dates:
-        progress(f"optimise {day:%Y-%m-%d}")
-        plans.append(plan_day(ahead, pool, day, carried, chosen, locks, seed))
-        carried = plans[-1].carried_on
+    plans = plan_days(ahead, _stock_at_close(tables, ahead), chosen, locks, seed, progress)
     plan = assemble_plan(
         plans,
         ahead.history,
@@ -188,6 +182,27 @@ def make_plan(
     if faults:
         raise SolverError("The plan failed its independent check and was not stored: " + "; ".join(faults[:5]) + ".")
     return plan
+
+
+def plan_days(
+    ahead: Prospect,
+    carried: pd.Series,
+    settings: Settings,
+    locks: tuple[Override, ...] = (),
+    seed: int = 0,
+    progress: Progress = _silent,
+) -> list[DayPlan]:
+    """The planned days one after the other; what a day is expected to leave over is carried to the next.
+
+    `carried`: item_code → stock on hand before the first day [unit].
+    """
+    pool = joint_residuals(ahead)
+    plans = []
+    for day in ahead.dates:
+        progress(f"optimise {day:%Y-%m-%d}")
+        plans.append(plan_day(ahead, pool, day, carried, settings, locks, seed))
+        carried = plans[-1].carried_on
+    return plans
 
 
 def plan_day(
@@ -207,7 +222,7 @@ def plan_day(
     return judge_day(day, problem, solution, candidates, scenarios, fresh, ahead.history, settings, notes)
 
 
-def _pool(ahead: Prospect) -> ResidualPool:
+def joint_residuals(ahead: Prospect) -> ResidualPool:
     """Residual pool of the forecast items; holiday periods are kept out of ordinary days."""
     items = ahead.forecast.table.drop_duplicates("item_code").set_index("item_code")["category"]
     calendar = ahead.matrix.calendar

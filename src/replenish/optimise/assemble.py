@@ -36,6 +36,7 @@ class DayPlan:
     promised: float
     judgement: Judgement
     baseline: Judgement
+    practice: Judgement
     notes: tuple[str, ...]
 
     @property
@@ -49,14 +50,24 @@ def judge_day(
     date: pd.Timestamp, problem: Problem, solution: Solution, candidates: Sequence[Candidate], scenarios: Scenarios,
     fresh: Scenarios, history: DemandHistory, settings: Settings, notes: tuple[str, ...],
 ) -> DayPlan:  # fmt: skip
-    """The chosen offers and the cost-plus baseline, both played on the same fresh scenarios."""
+    """The chosen offers and the two cost-plus baselines, all played on the same fresh scenarios."""
     by_code = {c.item_code: c for c in candidates}
     chosen = problem.menu.offers.loc[list(solution.chosen)]
     lines = [Line(by_code[str(r.item_code)], float(r.price), float(r.order_quantity)) for r in chosen.itertuples()]
-    practice = cost_plus_lines(candidates, scenarios, history, settings.rules, max(len(lines), 1))
+    best, practice = cost_plus_lines(candidates, scenarios, history, settings.rules, max(len(lines), 1))
     promised = float(chosen["profit"].sum())
     return DayPlan(
-        date, problem, solution, by_code, scenarios, fresh, promised, judge(lines, fresh), judge(practice, fresh), notes
+        date,
+        problem,
+        solution,
+        by_code,
+        scenarios,
+        fresh,
+        promised,
+        judge(lines, fresh),
+        judge(best, fresh),
+        judge(practice, fresh),
+        notes,
     )
 
 
@@ -73,7 +84,17 @@ def assemble_plan(
     table = pd.concat([_forecast(d, forecast) for d in days], ignore_index=True)
     summary = _summary(days, history, lines, forecast, settings, seed, models_as_of)
     return Plan(
-        history.store, lines, left_out, summary, cover, table, curves, overrides, settings.model_dump(mode="json"), seed, fingerprint
+        history.store,
+        lines,
+        left_out,
+        summary,
+        cover,
+        table,
+        curves,
+        overrides,
+        settings.model_dump(mode="json"),
+        seed,
+        fingerprint,
     )
 
 
@@ -139,14 +160,17 @@ def _forecast(day: DayPlan, forecast: DemandForecast) -> pd.DataFrame:
 
 
 def _summary(
-    days: Sequence[DayPlan], history: DemandHistory, lines: pd.DataFrame, forecast: DemandForecast, settings: Settings, seed: int,
+    days: Sequence[DayPlan],
+    history: DemandHistory,
+    lines: pd.DataFrame,
+    forecast: DemandForecast,
+    settings: Settings,
+    seed: int,
     models_as_of: str,
 ) -> dict[str, Any]:
-    profit, shop, base = _totals(days)
-    gain = float((profit - base).mean())
+    profit, shop = _totals(days)
     # Days are judged on the same past days, so their errors are added up, not averaged out.
     se = sum(standard_error(d.judgement.profit, d.judgement.drawn_days, seed) for d in days)
-    gain_se = sum(standard_error(d.judgement.profit - d.baseline.profit, d.judgement.drawn_days, seed) for d in days)
     objective, bound = (sum(getattr(d.solution, k) for d in days) for k in ("objective", "bound"))
     low, high = np.quantile(profit, [0.1, 0.9])
     return {
@@ -172,22 +196,31 @@ def _summary(
         "rules": [r | {"date": f"{d.date:%Y-%m-%d}"} for d in days for r in rule_report(d.problem, d.solution)],
         "price_index": _price_index(days),
         "on_top_rung": _on_top_rung(days),
-        "baseline": {
-            "name": "cost-plus", "expected": float(base.mean()), "gain": gain, "gain_se": gain_se,
-            "gain_interval": [gain - 1.96 * gain_se, gain + 1.96 * gain_se],
-            "shop_definition": float(sum(d.baseline.shop_profit.mean() for d in days)),
-        },
+        "baseline": _against(days, "baseline", "cost-plus prices with the best orders", seed),
+        "practice": _against(days, "practice", "cost-plus prices, sold out as seldom as the shop", seed),
         "notes": sorted({n for d in days for n in d.notes} | set(forecast.notes)),
     }  # fmt: skip
 
 
-def _totals(days: Sequence[DayPlan]) -> tuple[Array, Array, Array]:
-    """Profit, shop-definition profit and baseline profit per scenario, summed over the (independently drawn) days."""
-    return (
-        np.sum([d.judgement.profit for d in days], axis=0),
-        np.sum([d.judgement.shop_profit for d in days], axis=0),
-        np.sum([d.baseline.profit for d in days], axis=0),
-    )
+def _totals(days: Sequence[DayPlan]) -> tuple[Array, Array]:
+    """Profit and shop-definition profit per scenario, summed over the (independently drawn) days."""
+    return np.sum([d.judgement.profit for d in days], axis=0), np.sum([d.judgement.shop_profit for d in days], axis=0)
+
+
+def _against(days: Sequence[DayPlan], which: str, name: str, seed: int) -> dict[str, Any]:
+    """A baseline's profit and the plan's gain over it, scenario by scenario, with its 95 % interval."""
+    others: list[Judgement] = [getattr(d, which) for d in days]
+    pairs = [(d.judgement, other) for d, other in zip(days, others, strict=True)]
+    gain = sum(float((mine.profit - other.profit).mean()) for mine, other in pairs)
+    se = sum(standard_error(mine.profit - other.profit, mine.drawn_days, seed) for mine, other in pairs)
+    return {
+        "name": name,
+        "expected": sum(other.expected() for other in others),
+        "shop_definition": sum(float(other.shop_profit.mean()) for other in others),
+        "gain": gain,
+        "gain_se": se,
+        "gain_interval": [gain - 1.96 * se, gain + 1.96 * se],
+    }
 
 
 def _price_index(days: Sequence[DayPlan]) -> dict[str, float]:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replenish.optimise.judge import Line
-from replenish.optimise.menu import Candidate
+from replenish.optimise.menu import Candidate, offers_at
 from replenish.records import DemandHistory, Scenarios
 from replenish.settings import RuleSettings
 
@@ -36,29 +36,49 @@ def sell_out_share(history: DemandHistory) -> float:
 
 def cost_plus_lines(
     candidates: Sequence[Candidate], scenarios: Scenarios, history: DemandHistory, rules: RuleSettings, count: int
-) -> list[Line]:
-    """The shop's practice: the `count` best-selling candidates, priced at cost times their usual markup.
+) -> tuple[list[Line], list[Line]]:
+    """Two baselines over the `count` best-selling candidates, both priced at cost times the item's usual markup.
 
-    Orders cover demand up to the share of days on which the shop does not sell out, in whole multiples, at least the
-    minimum display.
+    First: orders that earn most at those prices (newsvendor, with the plan's own goodwill). Second: the shop's
+    practice, orders that cover demand up to the share of days on which the shop does not sell out. Both in whole
+    multiples, at least the minimum display.
     """
     markups = usual_markups(history)
     safety = 1.0 - sell_out_share(history)
-    worth = {}
-    for c in candidates:
-        k = scenarios.item_codes.index(c.item_code)
-        if c.ladder.rungs:
-            worth[c.item_code] = c.terms.reference_price * float(scenarios.demand[:, k].mean())
-    best = sorted(worth, key=lambda code: -worth[code])[:count]
-    chosen = [c for c in candidates if c.item_code in set(best)]
-    return [_line(c, scenarios, float(markups.get(c.item_code, np.nan)), safety) for c in chosen]
+    best, practice = [], []
+    for c in _best_sellers(candidates, scenarios, count):
+        price = _cost_plus_price(c, scenarios, float(markups.get(c.item_code, np.nan)))
+        practice.append(stocked_line(c, scenarios, price, safety))
+        offers = offers_at(c, scenarios, price, rules)
+        best.append(Line(c, price, float(offers.loc[offers["value"].idxmax(), "order_quantity"])))
+    return best, practice
 
 
-def _line(c: Candidate, scenarios: Scenarios, markup: float, safety: float) -> Line:
+def _best_sellers(candidates: Sequence[Candidate], scenarios: Scenarios, count: int) -> list[Candidate]:
+    """The `count` candidates with the most demand value at their last price."""
+    worth = {
+        c.item_code: c.terms.reference_price * float(d)
+        for c, d in zip(candidates, _means(candidates, scenarios), strict=True)
+    }
+    priced = [c for c in candidates if c.ladder.rungs]
+    return sorted(priced, key=lambda c: -worth[c.item_code])[:count]
+
+
+def _means(candidates: Sequence[Candidate], scenarios: Scenarios) -> list[float]:
+    return [float(scenarios.demand[:, scenarios.item_codes.index(c.item_code)].mean()) for c in candidates]
+
+
+def _cost_plus_price(c: Candidate, scenarios: Scenarios, markup: float) -> float:
+    """Expected cost times the usual markup, to ten cents; the last price for an item without a markup."""
     k = scenarios.item_codes.index(c.item_code)
-    cost = float(scenarios.cost[:, k].mean())
-    price = float(np.round(cost * markup, 1)) if np.isfinite(markup) else c.terms.reference_price
-    price = max(price, 0.1)
+    if not np.isfinite(markup):
+        return c.terms.reference_price
+    return max(float(np.round(scenarios.cost[:, k].mean() * markup, 1)), 0.1)
+
+
+def stocked_line(c: Candidate, scenarios: Scenarios, price: float, safety: float) -> Line:
+    """The item at `price` with an order that covers demand with probability `safety`."""
+    k = scenarios.item_codes.index(c.item_code)
     demand = scenarios.demand_at(k, price / c.terms.reference_price)
     return Line(c, price, _order(c, demand, safety))
 

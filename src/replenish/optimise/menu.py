@@ -80,11 +80,14 @@ def _item_offers(
     by_kind = {lock.kind: lock for lock in locks}
     if "never_list" in by_kind:
         return pd.DataFrame(), "kept off the shelf by the planner"
+    if not np.isfinite(scenarios.cost[:, k]).all():
+        return pd.DataFrame(), "no valid wholesale price"
     prices = _locked_prices(c, by_kind)
     if not prices:
         return pd.DataFrame(), c.ladder.flag or "no admissible price"
     parts = [_rung_offers(c, scenarios, k, price, rules, by_kind) for price in prices]
-    table = pd.concat([p for p in parts if len(p)], ignore_index=True) if any(len(p) for p in parts) else pd.DataFrame()
+    some = [p for p in parts if len(p)]
+    table = pd.concat(some, ignore_index=True) if some else pd.DataFrame()
     return table, "" if len(table) else "no order fits the planner's bounds"
 
 
@@ -94,21 +97,26 @@ def _locked_prices(c: Candidate, locks: Mapping[str, Override]) -> tuple[float, 
 
 
 def order_grid(c: Candidate, largest: float, locks: Mapping[str, Override]) -> Array:
-    """Orders considered: whole multiples from the minimum display to `largest` (at least the minimum display).
+    """Orders considered: whole multiples from the minimum display up to `largest`, at least the smallest one.
 
-    A fixed order is taken as it is; bounds cut the grid (and widen it upwards when the planner asks for more).
+    A fixed order is taken as it is; bounds cut the grid (and widen it upwards when the planner asks for more). Beyond
+    80 multiples the grid is evenly thinned.
     """
     fixed = locks.get("order")
     if fixed is not None and fixed.value is not None:
         return np.array([float(fixed.value)])
     low = max(c.min_display, float(locks["min_order"].value or 0.0) if "min_order" in locks else 0.0)
     high = float(locks["max_order"].value or 0.0) if "max_order" in locks else np.inf
-    first = np.ceil(low / c.order_multiple - 1e-9)
-    last = max(first, np.ceil(largest / c.order_multiple - 1e-9))
+    first = max(np.ceil(low / c.order_multiple - 1e-9), 1.0)
+    last = max(first, np.floor(min(largest, high) / c.order_multiple + 1e-9))
     step = max(1.0, np.ceil((last - first + 1) / MAX_ORDERS))
-    orders = np.arange(first, last + step, step) * c.order_multiple
-    orders = np.maximum(orders, c.order_multiple)
+    orders = np.arange(first, last + 0.5, step) * c.order_multiple
     return orders[orders <= high + 1e-9]
+
+
+def offers_at(c: Candidate, scenarios: Scenarios, price: float, rules: RuleSettings) -> pd.DataFrame:
+    """The item's offers at one shelf price, without locks (columns as in `Menu.offers`)."""
+    return _rung_offers(c, scenarios, scenarios.item_codes.index(c.item_code), price, rules, {})
 
 
 def _rung_offers(

@@ -1,0 +1,1 @@
+"""Judging forecasts and plans against what happened."""
