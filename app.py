@@ -230,7 +230,7 @@ def figure_cards(s: dict[str, Any], currency: str) -> list[tuple[str, str, str, 
         base = s["baseline"]
         low, high = base["gain_interval"]
         tip = f"Gain over {base['name']} on the same scenarios, with its interval."
-        cards.append((f"Gain over {base['name']}", f"{base['gain']:,.0f}", f"{low:,.0f} to {high:,.0f}", tip))
+        cards.append((f"Over {base['name']}", f"{base['gain']:,.0f}", f"{low:,.0f} to {high:,.0f}", tip))
     if s.get("items_listed") is not None:
         cards.append(
             ("Items listed", f"{s['items_listed']}", f"of {s.get('candidates', '–')}", "Listed of candidates.")

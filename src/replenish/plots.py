@@ -46,7 +46,7 @@ def cover_chart(cover: pd.DataFrame) -> go.Figure:
     total = cover.groupby("category")[["demand_value", "served_value"]].sum()
     share = (total["served_value"] / total["demand_value"]).sort_values()
     required = cover.groupby("category")["required"].max().reindex(share.index)
-    colours = [SHORT if s < r - 1e-9 else PLAN for s, r in zip(share, required, strict=True)]
+    colours = [SHORT if s < r - 0.0005 else PLAN for s, r in zip(share, required, strict=True)]
     figure = go.Figure(
         [
             go.Bar(

@@ -67,7 +67,7 @@ def cover_table(cover: pd.DataFrame) -> Table:
     """Cover per day and category: share of the demand value that the plan serves, and what was asked for."""
     table = _table("Cover per category", ("date", "category", "demand value", "served", "cover", "asked", "short"))
     for row in cover.to_dict("records"):
-        short = row["shortfall"] > 0.005
+        short = row["shortfall"] >= 0.05  # below, it would be shown as 0.0
         table.add_row(
             f"{row['date']:%Y-%m-%d}",
             row["category"],
@@ -164,7 +164,7 @@ def _plus_minus(se: float | None) -> str:
 
 
 def _plain(value: Any) -> str:
-    return "–" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+    return "–" if value is None else f"{round(value, 3) + 0.0:g}" if isinstance(value, float) else str(value)
 
 
 def _table(title: str, columns: tuple[str, ...], wide: tuple[str, ...] = ()) -> Table:
