@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from replenish.forecast.features import PanelMatrix
 
@@ -54,6 +57,14 @@ def regressors(calendar: pd.DataFrame, dates: pd.DatetimeIndex) -> pd.DataFrame:
     return pd.DataFrame(columns, index=dates)
 
 
+@contextmanager
+def _calm() -> Iterator[None]:
+    """No warnings (convergence is checked), and one thread: the matrices are tiny, waiting threads cost 90 % of the time."""
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _model(series: pd.Series, exog: pd.DataFrame, order: tuple[int, int, int]):  # type: ignore[no-untyped-def]
     from statsmodels.tsa.statespace.sarimax import SARIMAX
 
@@ -68,12 +79,11 @@ def fit_category(category: str, series: pd.Series, calendar: pd.DataFrame) -> Ca
         return CategoryArima(category, ORDERS[0], (), "too few or constant observations")
     exog = regressors(calendar, pd.DatetimeIndex(recent.index))
     for order in ORDERS:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
+        try:
+            with _calm():
                 fit = _model(recent, exog, order).fit(disp=False, maxiter=100)
-            except (ValueError, np.linalg.LinAlgError) as error:
-                return CategoryArima(category, order, (), f"not estimated: {error}")
+        except (ValueError, np.linalg.LinAlgError) as error:
+            return CategoryArima(category, order, (), f"not estimated: {error}")
         if fit.mle_retvals["converged"] and np.isfinite(fit.params).all():
             return CategoryArima(category, order, tuple(float(v) for v in fit.params))
     return CategoryArima(category, ORDERS[-1], (), "did not converge")
@@ -88,8 +98,7 @@ def fit_arima(m: PanelMatrix, until: int) -> list[CategoryArima]:
 def _filtered(m: PanelMatrix, fitted: CategoryArima, series: pd.Series):  # type: ignore[no-untyped-def]
     recent = series.iloc[-TRAIN_DAYS:]
     exog = regressors(m.calendar, pd.DatetimeIndex(recent.index))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _calm():
         return _model(recent, exog, fitted.order).filter(np.array(fitted.parameters))
 
 

@@ -29,12 +29,14 @@ PARAMETERS = {
     "verbosity": -1,
     "deterministic": True,
     "force_row_wise": True,
+    # One thread: 2–3 s either way, and its spinning threads slow everything else on a small machine.
+    "num_threads": 1,
 }
 ROUNDS = 160
 CATEGORICAL = ["category"]
 
 
-def fit_boosting(m: PanelMatrix, level: Array, until: int, settings: ForecastSettings, seed: int, threads: int) -> str:
+def fit_boosting(m: PanelMatrix, level: Array, until: int, settings: ForecastSettings, seed: int) -> str:
     """LightGBM model text, learnt from target days before day number `until`.
 
     Target: price-neutral demand ÷ the item's base level at the origin. Rows: item-days that may teach, each seen from
@@ -52,7 +54,7 @@ def fit_boosting(m: PanelMatrix, level: Array, until: int, settings: ForecastSet
         rows.drop(columns=["target", "row_weight"]), rows["target"], weight=rows["row_weight"],
         categorical_feature=CATEGORICAL, free_raw_data=True,
     )  # fmt: skip
-    parameters = PARAMETERS | {"seed": seed, "num_threads": threads}
+    parameters = PARAMETERS | {"seed": seed}
     return str(lgb.train(parameters, data, num_boost_round=ROUNDS).model_to_string())
 
 

@@ -61,7 +61,7 @@ def _fit_members(m: PanelMatrix, settings: Settings, seed: int, until: int) -> M
     smoothing = fit_smoothing(m, until)
     level = smoothed_levels(m, smoothing)
     wanted = settings.forecast.boosting and until > 2 * MIN_HISTORY_DAYS
-    boosting = fit_boosting(m, level, until, settings.forecast, seed, settings.solver.threads) if wanted else ""
+    boosting = fit_boosting(m, level, until, settings.forecast, seed) if wanted else ""
     return Members(smoothing, boosting, fit_arima(m, until) if settings.forecast.arima else [])
 
 
