@@ -118,11 +118,11 @@ def _baseline_rows(day: DayPlan) -> list[Any]:
 
 def page(case: Case) -> str:
     """The page in Markdown."""
-    return "\n".join([_head(case), _question_3(case), _frontiers(case), _replay(case), _question_2(case), _limits()])
+    return "\n".join([_head(), _question_3(case), _frontiers(case), _replay(case), _question_2(case), _limits()])
 
 
-def _head(case: Case) -> str:
-    return f"""# The reference case
+def _head() -> str:
+    return """# The reference case
 
 One supermarket, 251 vegetables in 6 categories, July 2020 to June 2023 (CUMCM 2023, problem C). The data is not ours to
 redistribute: read it where it lies. Every figure below comes from one run of

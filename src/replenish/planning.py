@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+
 import numpy as np
 import pandas as pd
 
@@ -25,14 +26,21 @@ from replenish.optimise.scenarios import ResidualPool, draw_scenarios, residual_
 from replenish.optimise.solve import solve_menu
 from replenish.pricing.elasticity import estimate_price_response as _estimate
 from replenish.records import (
-    CostForecast, DemandForecast, DemandHistory, FittedModels, Override, Plan, PriceResponse, Tables,
+    CostForecast,
+    DemandForecast,
+    DemandHistory,
+    FittedModels,
+    Override,
+    Plan,
+    PriceResponse,
+    Tables,
 )  # fmt: skip
 from replenish.settings import Settings
 
 Progress = Callable[[str], None]
 
 
-def _silent(_: str) -> None:
+def silent(_: str) -> None:
     """Progress that nobody listens to."""
 
 
@@ -69,7 +77,7 @@ def fit_models(
     settings: Settings | None = None,
     store: str | None = None,
     seed: int = 0,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> FittedModels:
     """Price response and forecasting models of one store from what was known on the evening of `as_of`."""
     chosen = settings or Settings()
@@ -112,9 +120,9 @@ def look_ahead(
     seed: int = 0,
     store: str | None = None,
     must_list: Iterable[str] = (),
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Prospect:
-    """History and forecasts for the planned days: the day `lead_time_days` after `as_of` and the `days` − 1 after it."""
+    """History and forecasts for the planned days: `days` days from `lead_time_days` after `as_of` on."""
     chosen = settings or Settings()
     progress("history")
     history = build_history(tables, as_of, chosen, store)
@@ -151,15 +159,15 @@ def make_plan(
     models: FittedModels | None = None,
     seed: int = 0,
     store: str | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Plan:
     """The checked plan of one store for `days` days from `as_of` + lead time on (see `records.Plan`).
 
     `as_of` is the evening of the last known day: nothing observed later is used. `models` from `fit_models` are reused;
     without them they are fitted. `overrides` are the planner's locks. The same arguments give the same plan.
 
-    Raises `DataError` (data), `ConfigError` (arguments), `ForecastError`, `InfeasiblePlanError` (rules that collide) and
-    `SolverError` (no usable answer, or a plan that failed its independent check).
+    Raises `DataError` (data), `ConfigError` (arguments), `ForecastError`, `InfeasiblePlanError` (rules that collide)
+    and `SolverError` (no usable answer, or a plan that failed its independent check).
     """
     chosen = settings or Settings()
     locks = tuple(overrides or ())
@@ -190,7 +198,7 @@ def plan_days(
     settings: Settings,
     locks: tuple[Override, ...] = (),
     seed: int = 0,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> list[DayPlan]:
     """The planned days one after the other; what a day is expected to leave over is carried to the next.
 
@@ -247,8 +255,8 @@ def _candidate_codes(history: DemandHistory, settings: Settings, must_list: Iter
     codes = sorted(recent | (set(must_list) & known))
     if not codes:
         raise DataError(
-            f"daily_sales: no item of store {history.store} was sold in the {settings.forecast.candidate_days} days up to "
-            f"{history.as_of:%Y-%m-%d}.", "Choose another date or raise forecast.candidate_days.",
+            f"daily_sales: no item of store {history.store} was sold in the {settings.forecast.candidate_days} days "
+            f"up to {history.as_of:%Y-%m-%d}.", "Choose another date or raise forecast.candidate_days.",
         )  # fmt: skip
     return codes
 
@@ -258,9 +266,10 @@ def _checked_day(tables: Tables, as_of: date | pd.Timestamp | str) -> pd.Timesta
     first, last = tables.daily_sales["date"].min(), tables.daily_sales["date"].max()
     if not first < day <= last:
         raise DataError(
-            f"daily_sales: the data reaches from {first:%Y-%m-%d} to {last:%Y-%m-%d}; {day:%Y-%m-%d} as the last known day "
-            "is outside.", f"Choose a planned day from {first + pd.Timedelta(days=2):%Y-%m-%d} on, at most one lead time after {last:%Y-%m-%d}.",
-        )  # fmt: skip
+            f"daily_sales: the data reaches from {first:%Y-%m-%d} to {last:%Y-%m-%d}; {day:%Y-%m-%d} as the last known "
+            "day is outside.",
+            f"Choose a planned day at most one lead time after {last:%Y-%m-%d}.",
+        )
     return day
 
 
@@ -269,7 +278,8 @@ def _check_models(models: FittedModels, history: DemandHistory) -> None:
         raise ConfigError(f"These models belong to store “{models.store}”, not “{history.store}”. Fit them again.")
     if models.fitted_as_of > history.as_of:
         raise ConfigError(
-            f"These models know data up to {models.fitted_as_of:%Y-%m-%d}, later than {history.as_of:%Y-%m-%d}. Fit them again."
+            f"These models know data up to {models.fitted_as_of:%Y-%m-%d}, later than {history.as_of:%Y-%m-%d}. "
+            "Fit them again."
         )
 
 
@@ -309,7 +319,7 @@ def make_category_plan(
     settings: Settings | None = None,
     seed: int = 0,
     store: str | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Plan:
     """Daily order and price per category and unit: the plan of the composite items of `category_tables`.
 
@@ -333,8 +343,8 @@ def make_category_plan(
 def category_settings(settings: Settings) -> Settings:
     """The settings with the rules that only make sense for single items switched off."""
     return settings.override(
-        rules__n_min=0, rules__n_max=None, rules__min_display=0.0, rules__shelf_space=None, rules__max_price_changes=None,
-        rules__order_multiple=1.0,
+        rules__n_min=0, rules__n_max=None, rules__min_display=0.0, rules__shelf_space=None,
+        rules__max_price_changes=None, rules__order_multiple=1.0,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from replenish.optimise.baseline import sell_out_share, stocked_line
 from replenish.optimise.candidates import build_candidates
 from replenish.optimise.judge import judge
 from replenish.optimise.scenarios import draw_scenarios
-from replenish.planning import Progress, _silent, joint_residuals, look_ahead
+from replenish.planning import Progress, joint_residuals, look_ahead, silent
 from replenish.records import FittedModels, Tables
 from replenish.settings import Settings
 
@@ -35,7 +35,7 @@ def replay_shop(
     models: FittedModels,
     settings: Settings,
     seed: int = 0,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> pd.DataFrame:
     """The shop's own decisions of past days on our scenarios of the evening before, beside what it earned; key date.
 
@@ -63,8 +63,9 @@ def _replayed_profit(
     """Profit per scenario of the shop's own lines of that day, on the shop's definition."""
     sold = tables.for_store(models.store).daily_sales
     sold = sold[(sold["date"] == day) & (sold["quantity"] > 0)].set_index("item_code")
+    paid: dict[str, float] = sold["full_price"].to_dict()
     as_of = day - pd.Timedelta(days=settings.shop.lead_time_days)
-    ahead = look_ahead(tables, as_of, 1, settings, models, seed, models.store, must_list=sold.index)
+    ahead = look_ahead(tables, as_of, 1, settings, models, seed, models.store, must_list=paid)
     pool = joint_residuals(ahead)
     draw = (ahead.forecast, ahead.costs, ahead.models.price_response, pool, ahead.dates[0])
     scenarios = draw_scenarios(*draw, settings.scenarios.fresh, "all", seed)
@@ -74,7 +75,7 @@ def _replayed_profit(
     safety = 1.0 - sell_out_share(ahead.history)
     lines = []
     for c in candidates:
-        if c.item_code in sold.index:
-            price = float(sold.loc[c.item_code, "full_price"])
+        if c.item_code in paid:
+            price = paid[c.item_code]
             lines.append(stocked_line(c, scenarios, price if np.isfinite(price) else c.terms.reference_price, safety))
     return judge(lines, scenarios).shop_profit

@@ -1,0 +1,113 @@
+"""All timings in one run: `python -m benchmarks.run [--data REFERENCE_FOLDER]`; writes benchmarks/README.md.
+
+REFERENCE_FOLDER is what `replenish import contest` wrote; without it the reference rows are left out.
+Every command runs in a process of its own with an empty output folder; memory is the peak of that process tree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "benchmarks" / "README.md"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured command: seconds, peak memory [GB] and what was aimed at."""
+
+    what: str
+    seconds: float
+    gigabytes: float
+    aim: str
+
+
+def timed(what: str, command: list[str], aim: str, folder: Path, fine: tuple[int, ...] = (0,)) -> Row:
+    """Run a command in `folder` and measure it; a failing command stops the benchmark."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    peak = [0]
+    watcher = threading.Thread(target=_watch, args=(process.pid, peak), daemon=True)
+    watcher.start()
+    _, error = process.communicate()
+    seconds = time.perf_counter() - start
+    if process.returncode not in fine:
+        raise SystemExit(f"{what} failed:\n{error.decode()}")
+    return Row(what, seconds, peak[0] / 1e9, aim)
+
+
+def _watch(pid: int, peak: list[int]) -> None:
+    """Peak resident memory of a process and its children, sampled every 50 ms."""
+    try:
+        root = psutil.Process(pid)
+        while root.is_running() and root.status() != psutil.STATUS_ZOMBIE:
+            tree = [root, *root.children(recursive=True)]
+            peak[0] = max(peak[0], sum(p.memory_info().rss for p in tree))
+            time.sleep(0.05)
+    except psutil.Error:
+        return
+
+
+def measure(reference: Path | None) -> list[Row]:
+    """The rows of the page."""
+    python, replenish = sys.executable, str(Path(sys.executable).parent / "replenish")
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows.append(timed("`import replenish`", [python, "-c", "import replenish"], "≤ 0.5 s", folder))
+        rows.append(timed("`replenish --help`", [replenish, "--help"], "≤ 1 s", folder))
+        demo = [replenish, "plan", "--data", str(ROOT / "data" / "demo"), "--date", "2024-07-01"]
+        rows.append(timed("demo store, fit and plan (`make demo` after installation)", demo, "≤ 45 s", folder))
+        rows.append(timed("demo store, models kept", demo, "", folder))
+    if reference is not None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            plan = [replenish, "plan", "--data", str(reference), "--date", "2023-07-01"]
+            rows.append(timed("reference case, folder → stored plan, nightly refit", plan, "≤ 60 s, ≤ 2 GB", folder))
+            rows.append(timed("reference case, models kept", plan, "≤ 10 s, ≤ 2 GB", folder))
+            report = [replenish, "validate", "--data", str(reference)]
+            rows.append(timed("reference case, `validate`", report, "", folder, fine=(0, 1)))
+    return rows
+
+
+def page(rows: list[Row]) -> str:
+    """The page in Markdown."""
+    table = "\n".join(f"| {r.what} | {r.seconds:.1f} | {r.gigabytes:.2f} | {r.aim} |" for r in rows)
+    memory = psutil.virtual_memory().total / 2**30
+    return f"""# Benchmarks
+
+`make bench` (with the reference data: `python -m benchmarks.run --data FOLDER`) writes this page. Machine: {os.cpu_count()} cores
+({platform.machine()}), {memory:.0f} GiB, Python {platform.python_version()}. Whole commands in processes of their own, start-up included.
+
+| what | seconds | peak memory, GB | aim |
+|---|---|---|---|
+{table}
+
+Others, each by its own command: `python benchmarks/rollup.py` (10 million transactions to item-days),
+`python benchmarks/market.py` (one simulated day), `python -m benchmarks.reference_case` (the page `docs/reference-case.md`).
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=None)
+    arguments = parser.parse_args()
+    rows = measure(arguments.data)
+    PAGE.write_text(page(rows), encoding="utf-8")
+    print(PAGE.read_text(encoding="utf-8"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
