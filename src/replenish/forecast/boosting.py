@@ -13,6 +13,7 @@ from replenish.settings import ForecastSettings
 
 Array = NDArray[np.float64]
 MAX_ROWS = 80_000
+MIN_ROWS = 2_000
 MAX_RATIO = 8.0
 # Few leaves, many rows a leaf: item-days are noisy (WAPE about 0.33), so shallow trees with slow learning.
 PARAMETERS = {
@@ -36,8 +37,13 @@ ROUNDS = 160
 CATEGORICAL = ["category"]
 
 
+def known_categories(m: PanelMatrix) -> tuple[str, ...]:
+    """The categories of the items, sorted: their place is their number in the model."""
+    return tuple(sorted({str(c) for c in m.category}))
+
+
 def fit_boosting(m: PanelMatrix, level: Array, until: int, settings: ForecastSettings, seed: int) -> str:
-    """LightGBM model text, learnt from target days before day number `until`.
+    """LightGBM model text, learnt from target days before day number `until`; empty with too few rows to learn from.
 
     Target: price-neutral demand ÷ the item's base level at the origin. Rows: item-days that may teach, each seen from
     every horizon; weights: teaching weight × recency × scale, so that large items count, but less than in proportion.
@@ -48,6 +54,8 @@ def fit_boosting(m: PanelMatrix, level: Array, until: int, settings: ForecastSet
     base = base_level(m, level)
     parts = [_training_rows(m, state, base, level, until, h, settings) for h in range(1, settings.horizon_days + 1)]
     rows = pd.concat(parts, ignore_index=True)
+    if len(rows) < MIN_ROWS:
+        return ""
     if len(rows) > MAX_ROWS:
         rows = rows.sample(MAX_ROWS, random_state=seed)
     data = lgb.Dataset(
@@ -69,7 +77,7 @@ def _training_rows(
 ) -> pd.DataFrame:
     first = max(28, until - settings.boosting_days)
     origins = np.arange(first, until - horizon)
-    rows = target_features(m, state, origins, horizon)
+    rows = target_features(m, state, origins, horizon, known_categories(m))
     weight = m.weight[origins + horizon].ravel()
     scale = base[origins].ravel()
     age = (until - 1 - origins - horizon)[:, None] * np.ones((1, len(m.item_codes)))
@@ -81,9 +89,17 @@ def _training_rows(
 
 
 def boosting_forecast(
-    m: PanelMatrix, level: Array, model: str, origins: NDArray[np.int64], horizons: Sequence[int]
+    m: PanelMatrix,
+    level: Array,
+    model: str,
+    categories: tuple[str, ...],
+    origins: NDArray[np.int64],
+    horizons: Sequence[int],
 ) -> dict[int, Array]:
-    """Price-neutral forecasts per horizon, each origins × items; NaN where the item has no level yet."""
+    """Price-neutral forecasts per horizon, each origins × items; NaN where the item has no level yet.
+
+    `categories`: those of the panel the model was fitted on (`known_categories`).
+    """
     import lightgbm as lgb
 
     booster = lgb.Booster(model_str=model)
@@ -91,6 +107,7 @@ def boosting_forecast(
     known = np.isfinite(level[origins])
     out = {}
     for horizon in horizons:
-        ratio = np.asarray(booster.predict(target_features(m, state, origins, horizon), num_threads=1))
+        rows = target_features(m, state, origins, horizon, categories)
+        ratio = np.asarray(booster.predict(rows, num_threads=1))
         out[horizon] = np.where(known, ratio.reshape(base.shape) * base, np.nan)
     return out

@@ -11,19 +11,35 @@ Array = NDArray[np.float64]
 LAUNCH_DAYS = 14
 PRIOR_DAYS = 3.0
 YOUNG_DAYS = 10
+NEW_AFTER_DAYS = 28  # items first taught earlier were there before the data began
+ANY = ""
 
 
 def launch_money(m: PanelMatrix, until: int) -> dict[tuple[str, str], float]:
-    """Mean daily money demand of an item in its first 14 taught days, by (category, unit); empty groups left out."""
+    """Mean daily money demand of an item in its first 14 taught days, by (category, unit).
+
+    Wider groups, for those that never saw a launch: (category, "") and ("", ""). Items that were there in the first
+    four weeks of the data were not launched then and are left out, unless there are no others.
+    """
     taught = np.cumsum(m.weight[:until] > 0, axis=0)
+    launched = taught[min(NEW_AFTER_DAYS, until) - 1] == 0
     money = m.neutral[:until] * m.price_factor(m.price[:until]) * m.price[:until]
     young = (m.weight[:until] > 0) & (taught <= LAUNCH_DAYS) & np.isfinite(money)
+    if young[:, launched].any():
+        young = young & launched
+    groups = sorted({(str(c), str(u)) for c, u in zip(m.category, m.unit, strict=True)})
     out = {}
-    for key in set(zip(m.category, m.unit, strict=True)):
-        mine = (m.category == key[0]) & (m.unit == key[1])
-        if young[:, mine].sum() > 0:
-            out[(str(key[0]), str(key[1]))] = float(money[:, mine][young[:, mine]].mean())
+    for category, unit in [*groups, *sorted({(c, ANY) for c, _ in groups}), (ANY, ANY)]:
+        mine = ((m.category == category) | (category == ANY)) & ((m.unit == unit) | (unit == ANY))
+        if young[:, mine].any():
+            out[(category, unit)] = float(money[:, mine][young[:, mine]].mean())
     return out
+
+
+def _prior_money(launch: dict[tuple[str, str], float], category: str, unit: str) -> float:
+    """Launch money of the narrowest group that has one; NaN without any."""
+    found = [launch[key] for key in ((category, unit), (category, ANY), (ANY, ANY)) if key in launch]
+    return found[0] if found else float("nan")
 
 
 def cold_start(
@@ -37,7 +53,7 @@ def cold_start(
     taught = (m.weight[max(0, day - 364) : day + 1] > 0).sum(0)
     price = m.price[day]
     groups = zip(m.category, m.unit, strict=True)
-    prior = np.array([launch.get((str(c), str(u)), np.nan) for c, u in groups]) / price
+    prior = np.array([_prior_money(launch, str(c), str(u)) for c, u in groups]) / price
     young = taught < YOUNG_DAYS
     share = np.where(np.isfinite(forecast), taught / (taught + PRIOR_DAYS), 0.0)
     mixed = share * np.nan_to_num(forecast) + (1 - share) * prior

@@ -17,7 +17,8 @@ def forecast_costs(m: PanelMatrix, item_codes: list[str], dates: pd.DatetimeInde
     """Expected wholesale price and its log standard deviation; key (item_code, date).
 
     A random walk: the mean is the last valid price; the spread is the root mean square of the item's log changes over
-    the same number of days in the last 180 days, shrunk to its category (30 pseudo-days).
+    the same number of days in the last 180 days, shrunk to its category (30 pseudo-days), a category without changes
+    to the store. NaN for an item that never had a valid wholesale price.
     """
     position = {code: k for k, code in enumerate(m.item_codes)}
     parts = []
@@ -37,9 +38,10 @@ def _log_sd(m: PanelMatrix, horizon: int) -> np.ndarray:
     traded = (m.weight[-len(change) :] > 0) & np.isfinite(change)
     square = np.where(traded, change**2, 0.0).sum(0)
     count = traded.sum(0)
+    overall = square.sum() / max(count.sum(), 1)
     out = np.empty(len(m.item_codes))
     for category in np.unique(m.category):
         mine = m.category == category
-        pooled = square[mine].sum() / max(count[mine].sum(), 1)
+        pooled = square[mine].sum() / count[mine].sum() if count[mine].sum() else overall
         out[mine] = np.sqrt((square[mine] + PRIOR_ROWS * pooled) / (count[mine] + PRIOR_ROWS))
     return np.maximum(out, MIN_LOG_SD)

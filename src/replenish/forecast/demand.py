@@ -12,16 +12,19 @@ from replenish.forecast.coldstart import cold_start
 from replenish.forecast.features import PanelMatrix
 from replenish.forecast.hierarchy import category_factor
 from replenish.forecast.intervals import QUANTILE_NAMES, Bands
-from replenish.forecast.models import Members, blended, member_forecasts, read_bands, read_members, recent_offer
+from replenish.forecast.models import blended, member_forecasts, read_bands, read_members, recent_offer
 from replenish.records import DemandForecast, FittedModels
 
 Array = NDArray[np.float64]
+NOTHING = "nothing to forecast from"
 
 
 def forecast_matrix(
     m: PanelMatrix, models: FittedModels, items: pd.DataFrame, item_codes: list[str], dates: pd.DatetimeIndex
 ) -> DemandForecast:
     """Forecast of the given items and dates from the last day of the panel (see `records.DemandForecast`).
+
+    An item never sold at a full price has no demand to go by: its forecast is 0 and a note says so.
 
     Raises `ForecastError` when a date is not after the panel or further ahead than the longest horizon.
     """
@@ -39,37 +42,42 @@ def forecast_matrix(
     parts, parts_members = [], []
     for horizon, date in zip(horizons, dates, strict=True):
         values = member_forecasts(m, members, origin, range(horizon, horizon + 1))[horizon]
-        mean, model = _mean(m, models, members, values, categories, horizon)
+        mean, model = _mean(m, models, values, categories, horizon)
         parts.append(_table(m, bands, names, rows, date, horizon, mean, model))
         factor = m.price_factor(m.price[-1])
         columns = {k: (v[0] * factor)[rows] for k, v in values.items()}
         parts_members.append(pd.DataFrame({"item_code": item_codes, "date": date, **columns}))
     residuals = models.frames["residuals"].set_index("date")
-    notes = tuple(f"category {a.category}: ARIMA left out, {a.note}" for a in members.arima if not a.parameters)
     weights = models.frames["weights"].set_index("category")
-    return DemandForecast(
-        pd.concat(parts, ignore_index=True), residuals, pd.concat(parts_members, ignore_index=True), weights, notes
-    )
+    table = pd.concat(parts, ignore_index=True)
+    notes = [f"category {a.category}: ARIMA left out, {a.note}" for a in members.arima if not a.parameters]
+    blind = table.loc[table["model"] == NOTHING, "item_code"].unique()
+    if len(blind):
+        notes.append(
+            f"{len(blind)} items have no day of sales at a full price; no demand is forecast: {', '.join(blind)}"
+        )
+    return DemandForecast(table, residuals, pd.concat(parts_members, ignore_index=True), weights, tuple(notes))
 
 
 def _mean(
     m: PanelMatrix,
     models: FittedModels,
-    members: Members,
     values: dict[str, Array],
     categories: pd.DataFrame,
     horizon: int,
 ) -> tuple[Array, NDArray[np.str_]]:
-    """Mean forecast [unit] and the name of what made it, per item."""
+    """Mean forecast [unit] and the name of what made it, per item; 0 and `NOTHING` without any usable day."""
     weights = models.frames["weights"].set_index("category")
     demand = blended(values, weights, m.category)[0] * m.price_factor(m.price[-1])
-    launch = {(str(r.category), str(r.unit)): float(r.money) for r in models.frames["launch"].itertuples()}
+    rows = models.frames["launch"].to_dict("records")
+    launch = {(str(r["category"]), str(r["unit"])): float(r["money"]) for r in rows}
     demand, young = cold_start(m, demand, launch, len(m.dates) - 1)
     offered = recent_offer(m, np.array([len(m.dates) - 1]))
     targets = {str(c): categories[c].to_numpy()[[horizon - 1]] for c in categories}
     factor = category_factor(demand[None, :], m.price[[-1]], offered, m.category, targets)[0]
     model = np.where(young, "launch curve", "blend" if "boosting" in values else "smoothing")
-    return np.maximum(demand * factor ** models.meta["share"], 0.0), model
+    model = np.where(np.isfinite(demand), model, NOTHING)
+    return np.nan_to_num(np.maximum(demand * factor ** models.meta["share"], 0.0)), model
 
 
 def _table(
@@ -79,9 +87,6 @@ def _table(
     picked = mean[rows]
     codes = [m.item_codes[k] for k in rows]
     price = m.price[-1, rows]
-    if not np.isfinite(picked).all():
-        missing = [c for c, v in zip(codes, picked, strict=True) if not np.isfinite(v)]
-        raise ForecastError(f"No forecast for {len(missing)} items (first: {missing[0]}): no usable day of sales.")
     table = pd.DataFrame({
         "item_code": codes, "date": date, "item_name": names.reindex(codes).to_numpy(), "category": m.category[rows],
         "unit": m.unit[rows], "reference_price": price, "horizon": horizon, "mean": picked,

@@ -1,4 +1,4 @@
-"""The panel as matrices (days × items) with price taken out, and the covariates of a target date seen from an origin."""
+"""The panel as matrices (days × items) with price taken out, and covariates of a target date seen from an origin."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ class PanelMatrix:
     """One store's panel, arrays of shape days × items.
 
     `neutral`: demand with the price taken out, q·p^(−β) (multiply by p⁰^β for demand at a price p⁰). `weight`: 0–1, how
-    far the day may teach (offered, open, not cut short). `sold`, `offered`, `price` (last full price up to the day),
-    `cost` (last valid wholesale price). `elasticity`, `category`, `unit`: per item. `traffic`: transactions per day.
+    far the day may teach (offered, open, not cut short). `sold`, `offered` (probability as seen today), `offered_then`
+    (as seen that evening), `price` (last full price up to the day) and `cost` (last valid wholesale price), NaN before
+    the first. `elasticity`, `category`, `unit`: per item. `traffic`: transactions per day.
     """
 
     dates: pd.DatetimeIndex
@@ -33,6 +34,7 @@ class PanelMatrix:
     weight: Array
     sold: Array
     offered: Array
+    offered_then: Array
     price: Array
     cost: Array
     traffic: Array
@@ -41,27 +43,31 @@ class PanelMatrix:
 
     def price_factor(self, price: Array) -> Array:
         """p^β per item, to turn price-neutral demand into demand at `price` [money/unit, shape … × items]."""
-        return np.power(price, self.elasticity)
+        return np.asarray(np.power(price, self.elasticity))
 
 
 def panel_matrix(
     history: DemandHistory, response: PriceResponse, country: str, events: pd.DataFrame | None
 ) -> PanelMatrix:
-    """The history as matrices over all its days and items; the price of a day without a full price is the last one."""
+    """The history as matrices over all its days and items; the price of a day without a full price is the last one.
+
+    Days before an item's first full price teach nothing: their demand cannot be freed from the price.
+    """
     panel = history.panel
     dates = pd.DatetimeIndex(history.calendar["date"])
     codes = tuple(sorted(panel["item_code"].unique()))
     by_item = panel.drop_duplicates("item_code").set_index("item_code").loc[list(codes)]
     beta = response.items.set_index("item_code")["elasticity"].reindex(list(codes)).to_numpy(dtype=float)
 
-    def wide(column: str) -> Array:
-        return (
-            panel.pivot(index="date", columns="item_code", values=column)
-            .reindex(dates)[list(codes)]
-            .to_numpy(dtype=float)
-        )
+    day = dates.get_indexer(pd.DatetimeIndex(panel["date"]))
+    item = pd.Index(codes).get_indexer(pd.Index(panel["item_code"]))
 
-    price = pd.DataFrame(wide("reference_price")).bfill().to_numpy()
+    def wide(column: str) -> Array:
+        out = np.full((len(dates), len(codes)), np.nan)
+        out[day, item] = panel[column].to_numpy(dtype=float)
+        return out
+
+    price = wide("reference_price")
     paid = np.where(np.isnan(wide("full_price")), price, wide("full_price"))
     offered = np.nan_to_num(wide("offered"))
     weight = np.where(offered >= OFFERED_ENOUGH, offered, 0.0) * np.nan_to_num(wide("demand_weight"))
@@ -70,8 +76,8 @@ def panel_matrix(
     weight[~np.isfinite(neutral)] = 0.0
     return PanelMatrix(
         dates, codes, by_item["category"].to_numpy(dtype=str), by_item["unit"].to_numpy(dtype=str), beta,
-        np.nan_to_num(neutral), weight, np.nan_to_num(wide("sold")), offered, price,
-        pd.DataFrame(wide("wholesale_price")).bfill().to_numpy(), history.calendar["store_transactions"].to_numpy(dtype=float),
+        np.nan_to_num(neutral), weight, np.nan_to_num(wide("sold")), offered, np.nan_to_num(wide("offered_then")),
+        price, wide("wholesale_price"), history.calendar["store_transactions"].to_numpy(dtype=float),
         future_calendar(history.calendar["date"].min(), history.as_of, country, events), country,
     )  # fmt: skip
 
@@ -85,14 +91,15 @@ def future_calendar(
 
 def rolling_mean(values: Array, weight: Array, window: int) -> Array:
     """Weighted mean over the last `window` days up to and including each day; NaN where no weight fell in it."""
-    total, mass = _rolling_sum(values * weight, window), _rolling_sum(weight, window)
+    used = np.where(weight > 0, values, 0.0)
+    total, mass = _rolling_sum(used * weight, window), _rolling_sum(weight, window)
     return np.where(mass > 1e-9, total / np.maximum(mass, 1e-9), np.nan)
 
 
 def _rolling_sum(values: Array, window: int) -> Array:
     running = np.cumsum(np.vstack([np.zeros((1, values.shape[1])), values]), axis=0)
     start = np.maximum(np.arange(1, len(running)) - window, 0)
-    return running[1:] - running[start]
+    return np.asarray(running[1:] - running[start])
 
 
 def state_features(m: PanelMatrix, level: Array) -> dict[str, Array]:
@@ -100,6 +107,7 @@ def state_features(m: PanelMatrix, level: Array) -> dict[str, Array]:
 
     `level` is the smoothing member's level. Ratios are against the 28-day mean, so that items share one scale.
     """
+    priced, costed = np.isfinite(m.price).astype(float), np.isfinite(m.cost).astype(float)
     week, month = rolling_mean(m.neutral, m.weight, 7), rolling_mean(m.neutral, m.weight, 28)
     base = base_level(m, level)
     last = pd.DataFrame(np.where(m.weight > 0, m.neutral, np.nan)).ffill().to_numpy()
@@ -112,10 +120,10 @@ def state_features(m: PanelMatrix, level: Array) -> dict[str, Array]:
         "month_ratio": month / base,
         "last_ratio": last / base,
         "days_since_sale": np.clip(since_sale, 0, 60),
-        "offered_share": rolling_mean(m.offered, ones, 28),
+        "offered_share": rolling_mean(m.offered_then, ones, 28),
         "taught_days": _rolling_sum((m.weight > 0).astype(float), 365),
-        "price_change": m.price / rolling_mean(m.price, ones, 28),
-        "cost_change": m.cost / rolling_mean(m.cost, ones, 14),
+        "price_change": m.price / rolling_mean(m.price, priced, 28),
+        "cost_change": m.cost / rolling_mean(m.cost, costed, 14),
         "markup": m.price / m.cost,
         **_traffic_features(m),
     }
@@ -139,20 +147,24 @@ def _traffic_features(m: PanelMatrix) -> dict[str, Array]:
 CALENDAR = ("weekday", "month", "is_holiday", "is_workday", "days_to_holiday", "days_since_holiday")
 
 
-def target_features(m: PanelMatrix, state: dict[str, Array], origins: NDArray[np.int64], horizon: int) -> pd.DataFrame:
+def target_features(
+    m: PanelMatrix, state: dict[str, Array], origins: NDArray[np.int64], horizon: int, categories: tuple[str, ...]
+) -> pd.DataFrame:
     """Rows (origin × item) of covariates: state at the origin, calendar of the *target* date, horizon, item traits.
 
-    `origins`: day numbers; the target date is `horizon` days later and may lie past the history.
+    `origins`: day numbers; the target date is `horizon` days later and may lie past the history. `categories`: those
+    known when the model was fitted, in its order; items of a later category have none (NaN).
     """
     items = len(m.item_codes)
     targets = m.dates[origins] + pd.Timedelta(days=horizon)
     columns = {k: v[origins].ravel() for k, v in state.items()}
     days = m.calendar.reindex(targets)
     columns |= {k: np.repeat(days[k].to_numpy(dtype=float), items) for k in CALENDAR}
-    columns["day_of_year"] = np.repeat(targets.dayofyear.to_numpy(dtype=float), items)
+    columns["day_of_year"] = np.repeat(targets.day_of_year.to_numpy(dtype=float), items)
     columns["horizon"] = np.full(len(origins) * items, float(horizon))
     columns["weekday_ratio"] = _weekday_ratio(m, state, origins, horizon).ravel()
-    columns["category"] = np.tile(pd.factorize(m.category, sort=True)[0].astype(float), len(origins))
+    number = {name: float(k) for k, name in enumerate(categories)}
+    columns["category"] = np.tile([number.get(str(c), np.nan) for c in m.category], len(origins))
     columns["pack"] = np.tile((m.unit == "pack").astype(float), len(origins))
     return pd.DataFrame(columns)
 

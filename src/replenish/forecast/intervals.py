@@ -17,10 +17,10 @@ VARIANCE_ROUNDS = 8
 
 @dataclass(frozen=True)
 class Bands:
-    """σ(f) = √(linear·f + square·f²) in units of the item; quantiles of (actual − f)/σ per volume third; horizon factors.
+    """σ(f) = √(linear·f + square·f²) in units of the item, quantiles of (actual − f)/σ per volume third.
 
     `edges`: two money volumes (forecast × price) that divide the thirds; `quantiles`: thirds × len(QUANTILES);
-    `bias`: mean of the standardised residual per third; `horizon`: factor on σ per horizon (first is 1).
+    `horizon`: factor on σ per horizon (first is 1).
     """
 
     linear: float
@@ -32,7 +32,7 @@ class Bands:
     def sigma(self, forecast: Array, horizon: int = 1) -> Array:
         """Scale of the forecast error [unit], same shape as `forecast`."""
         factor = self.horizon[min(horizon, len(self.horizon)) - 1]
-        return np.sqrt(self.linear * forecast + self.square * forecast**2) * factor
+        return np.asarray(np.sqrt(self.linear * forecast + self.square * forecast**2) * factor)
 
     def quantile_table(self, forecast: Array, money: Array, horizon: int = 1) -> Array:
         """Quantiles per item (items × len(QUANTILES)), non-negative and not crossing."""
@@ -49,9 +49,14 @@ def fit_bands(actual: Array, forecast: Array, money: Array, by_horizon: list[tup
     scores = (actual - forecast) / np.maximum(one.sigma(forecast), 1e-9)
     third = np.digitize(money, edges)
     table = np.stack([_conformal(scores[third == k] if (third == k).sum() >= MIN_POOL else scores) for k in range(3)])
-    spread = [np.sqrt(np.mean(((a - f) / np.maximum(one.sigma(f), 1e-9)) ** 2)) for a, f in by_horizon]
-    growth = np.maximum.accumulate(np.array(spread) / spread[0]) if spread else np.ones(1)
+    spread = np.array([_spread((a - f) / np.maximum(one.sigma(f), 1e-9)) for a, f in by_horizon])
+    growth = np.maximum.accumulate(spread / spread[0] if spread[0] > 0 else np.ones(len(spread)))
     return Bands(linear, square, edges, table, growth)
+
+
+def _spread(scores: Array) -> float:
+    """Root mean square; 0 without scores."""
+    return float(np.sqrt(np.mean(scores**2))) if len(scores) else 0.0
 
 
 def _variance(actual: Array, forecast: Array) -> tuple[float, float]:
@@ -75,4 +80,4 @@ def _conformal(scores: Array) -> Array:
     ordered = np.sort(scores)
     n = len(ordered)
     rank = [np.ceil(q * (n + 1)) if q >= 0.5 else np.floor(q * (n + 1)) for q in QUANTILES]
-    return ordered[np.clip(np.array(rank, dtype=int) - 1, 0, n - 1)]
+    return np.asarray(ordered[np.clip(np.array(rank, dtype=int) - 1, 0, n - 1)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from replenish.errors import ForecastError
 from replenish.forecast.arima import CategoryArima, fit_arima, one_step_values
 from replenish.forecast.blend import blend_weights, combine
-from replenish.forecast.boosting import boosting_forecast, fit_boosting
+from replenish.forecast.boosting import boosting_forecast, fit_boosting, known_categories
 from replenish.forecast.coldstart import launch_money
 from replenish.forecast.features import PanelMatrix
 from replenish.forecast.hierarchy import best_share, category_factor
@@ -27,10 +28,11 @@ HOLIDAY_DAYS = 1
 
 @dataclass(frozen=True)
 class Members:
-    """Fitted members of one store; `boosting` is a LightGBM text, empty when the member is off."""
+    """Fitted members of one store; `boosting` is a LightGBM text, empty when off; `categories` are its numbers."""
 
     smoothing: Smoothing
     boosting: str
+    categories: tuple[str, ...]
     arima: list[CategoryArima]
 
 
@@ -40,7 +42,8 @@ def fit_forecast(
     """Fitted models from the whole panel.
 
     The blend weights, the reconciliation share, the bands and the joint residuals come from members fitted on the days
-    before the last `validation_days`, so that each residual is one the members had never seen.
+    before the last `validation_days`, so that each residual is one the members had never seen. A member that could not
+    be fitted then is left out: nothing would tell its error.
     """
     days = len(m.dates)
     if days < MIN_HISTORY_DAYS:
@@ -49,20 +52,22 @@ def fit_forecast(
             f"at least {MIN_HISTORY_DAYS} are needed. Choose a later date."
         )
     validation = min(settings.forecast.validation_days, days // 3)
-    past = _fit_members(m, settings, seed, days - validation)
+    past = _fit_members(m, settings, seed, days - validation, settings.forecast.boosting)
     weights, share, bands, residuals = _validate(m, past, settings, validation)
-    members = _fit_members(m, settings, seed, days)
+    members = _fit_members(m, settings, seed, days, bool(past.boosting))
     frames = _frames(members, weights, bands, residuals, launch_money(m, days))
-    meta = {"share": share, "linear": bands.linear, "square": bands.square, "edges": list(bands.edges)}
+    meta = {"share": share, "linear": bands.linear, "square": bands.square, "edges": list(bands.edges),
+            "categories": list(members.categories)}  # fmt: skip
     return FittedModels(store, m.dates[-1], fingerprint, response, members.boosting, frames, meta)
 
 
-def _fit_members(m: PanelMatrix, settings: Settings, seed: int, until: int) -> Members:
+def _fit_members(m: PanelMatrix, settings: Settings, seed: int, until: int, boosted: bool) -> Members:
     smoothing = fit_smoothing(m, until)
     level = smoothed_levels(m, smoothing)
-    wanted = settings.forecast.boosting and until > 2 * MIN_HISTORY_DAYS
-    boosting = fit_boosting(m, level, until, settings.forecast, seed) if wanted else ""
-    return Members(smoothing, boosting, fit_arima(m, until) if settings.forecast.arima else [])
+    enough = until > 2 * MIN_HISTORY_DAYS
+    boosting = fit_boosting(m, level, until, settings.forecast, seed) if boosted and enough else ""
+    arima = fit_arima(m, until) if settings.forecast.arima else []
+    return Members(smoothing, boosting, known_categories(m), arima)
 
 
 def member_forecasts(
@@ -74,7 +79,7 @@ def member_forecasts(
         h: {"smoothing": smoothing_forecast(m, members.smoothing, levels, origins, h)} for h in horizons
     }
     if members.boosting:
-        for h, values in boosting_forecast(m, levels, members.boosting, origins, horizons).items():
+        for h, values in boosting_forecast(m, levels, members.boosting, members.categories, origins, horizons).items():
             out[h]["boosting"] = values
     return out
 
@@ -117,9 +122,9 @@ def _reconcile(m: PanelMatrix, past: Members, items: Array, targets: NDArray[np.
 
 
 def recent_offer(m: PanelMatrix, origins: NDArray[np.int64]) -> Array:
-    """Mean chance of having been on offer in the week up to each origin, origins × items."""
+    """Mean chance, as seen that evening, of having been on offer in the week up to each origin, origins × items."""
     back = np.maximum(origins[:, None] - np.arange(7)[None, :], 0)
-    return m.offered[back].mean(1)
+    return np.asarray(m.offered_then[back].mean(1))
 
 
 def _seen(m: PanelMatrix, targets: NDArray[np.int64], forecast: Array) -> NDArray[np.bool_]:
@@ -128,6 +133,11 @@ def _seen(m: PanelMatrix, targets: NDArray[np.int64], forecast: Array) -> NDArra
 
 def _bands(m: PanelMatrix, targets: NDArray[np.int64], actual: dict[int, Array], mixed: dict[int, Array]) -> Bands:
     seen = _seen(m, targets, mixed[1])
+    if not seen.any():
+        raise ForecastError(
+            f"sales: nothing was sold at a known price between {m.dates[targets[0]]:%Y-%m-%d} and "
+            f"{m.dates[targets[-1]]:%Y-%m-%d}, so that the error of forecasts cannot be measured. Choose another date."
+        )
     money = (mixed[1] * m.price[targets - 1])[seen]
     pairs = [(actual[h][_seen(m, targets, f)], f[_seen(m, targets, f)]) for h, f in mixed.items()]
     return fit_bands(actual[1][seen], mixed[1][seen], money, pairs)
@@ -166,11 +176,13 @@ def read_members(models: FittedModels) -> Members:
     table = models.frames["smoothing"]
     weekday = table[[f"weekday_{d}" for d in range(7)]].to_numpy().T
     smoothing = Smoothing(tuple(table["item_code"]), table["alpha"].to_numpy(), weekday)
-    arima = [
-        CategoryArima(r.category, tuple(int(v) for v in r.order), tuple(float(v) for v in r.parameters), r.note)  # type: ignore[arg-type]
-        for r in models.frames["arima"].itertuples()
-    ]
-    return Members(smoothing, models.boosting, arima)
+    arima = [_read_arima(row) for row in models.frames["arima"].to_dict("records")]
+    return Members(smoothing, models.boosting, tuple(models.meta["categories"]), arima)
+
+
+def _read_arima(row: dict[Any, Any]) -> CategoryArima:
+    p, d, q = (int(v) for v in row["order"])
+    return CategoryArima(str(row["category"]), (p, d, q), tuple(float(v) for v in row["parameters"]), str(row["note"]))
 
 
 def read_bands(models: FittedModels) -> Bands:

@@ -47,7 +47,7 @@ def fit_smoothing(m: PanelMatrix, until: int) -> Smoothing:
 def _weekday_index(m: PanelMatrix, until: int) -> Array:
     """Index of each weekday (7 × items): demand relative to the item's mean, shrunk to the category's."""
     start = max(0, until - INDEX_DAYS)
-    z, w, days = m.neutral[start:until], m.weight[start:until], m.dates[start:until].dayofweek.to_numpy()
+    z, w, days = m.neutral[start:until], m.weight[start:until], m.dates[start:until].day_of_week.to_numpy()
     mean = (z * w).sum(0) / np.maximum(w.sum(0), 1e-9)
     total = np.stack([(z * w)[days == d].sum(0) for d in range(7)]) / np.maximum(mean, 1e-9)
     mass = np.stack([w[days == d].sum(0) for d in range(7)])
@@ -57,21 +57,21 @@ def _weekday_index(m: PanelMatrix, until: int) -> Array:
         group = total[:, mine].sum(1) / np.maximum(mass[:, mine].sum(1), 1e-9)
         group = np.where(group > 0, group, 1.0) / max(group[group > 0].mean() if (group > 0).any() else 1.0, 1e-9)
         index[:, mine] = (total[:, mine] + INDEX_PRIOR_WEEKS * group[:, None]) / (mass[:, mine] + INDEX_PRIOR_WEEKS)
-    return index / index.mean(0)
+    return np.asarray(index / index.mean(0))
 
 
 def _one_step_error(m: PanelMatrix, weekday: Array, alpha: float, until: int) -> Array:
     """Mean squared one-step error relative to the item's mean squared demand, shape items."""
     level = _levels(m, weekday, np.full(len(m.item_codes), alpha), until)
-    ahead = np.vstack([np.full((1, level.shape[1]), np.nan), level[:-1]]) * weekday[m.dates[:until].dayofweek]
+    ahead = np.vstack([np.full((1, level.shape[1]), np.nan), level[:-1]]) * weekday[m.dates[:until].day_of_week]
     w = np.where(np.isfinite(ahead), m.weight[:until], 0.0)
     error = (w * (m.neutral[:until] - np.nan_to_num(ahead)) ** 2).sum(0)
-    return error / np.maximum((w * m.neutral[:until] ** 2).sum(0), 1e-9)
+    return np.asarray(error / np.maximum((w * m.neutral[:until] ** 2).sum(0), 1e-9))
 
 
 def _levels(m: PanelMatrix, weekday: Array, alpha: Array, until: int) -> Array:
     """Level after each day, days × items: l ← l + α·w·(z / s − l); NaN before the first day that teaches."""
-    index = weekday[m.dates[:until].dayofweek]
+    index = weekday[m.dates[:until].day_of_week]
     x = m.neutral[:until] / np.maximum(index, 0.05)
     level = np.full(len(m.item_codes), np.nan)
     seen = np.zeros(len(m.item_codes))
@@ -87,7 +87,7 @@ def _levels(m: PanelMatrix, weekday: Array, alpha: Array, until: int) -> Array:
 
 
 def smoothed_levels(m: PanelMatrix, fitted: Smoothing) -> Array:
-    """Level of every item after every day (days × items), price-neutral and without weekday; unknown items get means."""
+    """Level of every item after every day (days × items), price-neutral, without weekday; unknown items get means."""
     known = {code: k for k, code in enumerate(fitted.item_codes)}
     position = np.array([known.get(code, -1) for code in m.item_codes])
     alpha = np.where(position >= 0, fitted.alpha[position], np.median(fitted.alpha))
@@ -104,5 +104,5 @@ def smoothing_forecast(
     m: PanelMatrix, fitted: Smoothing, levels: Array, origins: NDArray[np.int64], horizon: int
 ) -> Array:
     """Price-neutral forecasts, origins × items: level at the origin times the index of the target weekday."""
-    targets = (m.dates[origins].dayofweek.to_numpy() + horizon) % 7
-    return levels[origins] * _align(m, fitted)[targets]
+    targets = (m.dates[origins].day_of_week.to_numpy() + horizon) % 7
+    return np.asarray(levels[origins] * _align(m, fitted)[targets])

@@ -11,28 +11,36 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from replenish.history.cleaning import valid_costs
 from replenish.records import Tables
 from replenish.schemas import DAILY_SALES, ITEMS
+from replenish.settings import HistorySettings
 
 WEIGHT_DAYS = 90
 
 
-def category_tables(tables: Tables, as_of: pd.Timestamp) -> Tables:
+def category_tables(tables: Tables, as_of: pd.Timestamp, settings: HistorySettings | None = None) -> Tables:
     """Tables whose items are the composites “category (unit)”, from what was known on the evening of `as_of`.
 
-    Quantities are sums [unit]; the full price is the quantity-weighted mean; the wholesale price is weighted by what was
-    sold that day; the loss rate by the cost of what was sold in the last 90 days.
+    Quantities are sums [unit]; the full price is the quantity-weighted mean; the wholesale price is weighted by what
+    was sold that day, impossible prices left out; the loss rate by the cost of what was sold in the last 90 days.
     """
     known = tables.up_to(as_of)
     names = _composites(known.items)
     sales = known.daily_sales.merge(names, on=["store", "item_code"], validate="m:1")
-    costs = _wholesale(sales, known.wholesale)
-    items = _items(known.items, names, sales, known.wholesale, as_of)
+    valid = _valid_costs(known.wholesale, settings or HistorySettings())
+    costs = _wholesale(sales, valid)
+    items = _items(known.items, names, sales, valid, as_of)
     mark = hashlib.sha256(f"category {tables.fingerprint} {as_of:%Y-%m-%d}".encode()).hexdigest()
     return replace(
         known, items=items, daily_sales=_daily(sales), wholesale=costs, stock=None, orders=None, competitor_prices=None,
         fingerprint=mark,
     )  # fmt: skip
+
+
+def _valid_costs(wholesale: pd.DataFrame, settings: HistorySettings) -> pd.DataFrame:
+    """The wholesale rows that can be true, store by store: averaged, a wrong one could no longer be told."""
+    return pd.concat([valid_costs(rows, settings)[0] for _, rows in wholesale.groupby("store")] or [wholesale])
 
 
 def _composites(items: pd.DataFrame) -> pd.DataFrame:
@@ -87,7 +95,8 @@ def _items(
     out = rows.drop_duplicates(["store", "composite"])[["store", "composite", "category", "unit"]]
     out = out.merge(loss.rename("loss_rate").reset_index(), on=["store", "composite"], validate="1:1")
     out = out[out["composite"].isin(sales["composite"])].rename(columns={"composite": "item_code"})
-    blank = {c.name: c.default if c.default is not None else np.nan for c in ITEMS.columns if c.name not in out.columns}
-    out = out.assign(**blank).assign(item_name=out["item_code"], disposal_cost=0.0, shelf_life_days=1)
+    missing = [c for c in ITEMS.columns if c.name not in out.columns]
+    blank = pd.DataFrame({c.name: [np.nan if c.default is None else c.default] * len(out) for c in missing}, out.index)
+    out = out.join(blank).assign(item_name=out["item_code"], disposal_cost=0.0, shelf_life_days=1)
     texts = {"substitute_group": "str", "supplier": "str"}
     return out[ITEMS.names].astype(texts).reset_index(drop=True)

@@ -9,7 +9,7 @@ from replenish.errors import DataError
 from replenish.history.clearance import clearance_habits
 from replenish.history.holidays import calendar_features
 from replenish.history.offered import from_stock, offered_probability
-from replenish.history.stockouts import find_stockouts, hourly_profile
+from replenish.history.stockouts import empty_at_close, find_stockouts, hourly_profile
 from replenish.records import DemandHistory, Finding, Tables
 from replenish.settings import HistorySettings, Settings
 
@@ -30,10 +30,12 @@ def build_history(tables: Tables, as_of: pd.Timestamp, settings: Settings, store
     costs, cost_finding = valid_costs(known.wholesale, settings.history)
     panel = _grid(sales, known.items, calendar)
     panel = _add_prices(panel, costs)
-    panel["offered"] = _offered(panel, calendar, known)
+    panel = panel.join(_offered(panel, calendar, known))
     profile = hourly_profile(known.intraday_sales, day)
-    panel = panel.join(find_stockouts(panel, profile, settings.history))
-    notes = [f for f in (cost_finding, _negative_days(sales), _silent_profile(profile, panel)) if f is not None]
+    panel = panel.join(find_stockouts(panel, profile, settings.history, empty_at_close(panel, known.stock)))
+    notes = [
+        f for f in (cost_finding, _negative_days(sales), _untold_stockouts(profile, panel, known)) if f is not None
+    ]
     habits = clearance_habits(panel, day, settings.history.clearance_cannibalisation)
     return DemandHistory(store, day, known.items, panel, calendar, profile, habits, tuple(notes))
 
@@ -90,32 +92,35 @@ def _grid(sales: pd.DataFrame, items: pd.DataFrame, calendar: pd.DataFrame) -> p
 
 
 def _add_prices(panel: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
-    """Adds reference_price (last full price) and wholesale_price (last valid), both up to and including the day."""
-    costed = costs[["item_code", "date", "wholesale_price"]]
-    panel = panel.merge(costed, how="left", on=["item_code", "date"], validate="1:1")
-    panel["has_cost"] = panel["wholesale_price"].notna()
-    by_item = panel.groupby("item_code")
-    panel["reference_price"] = by_item["full_price"].ffill()
-    panel["wholesale_price"] = by_item["wholesale_price"].ffill()
-    return panel
+    """Adds reference_price (last full price) and wholesale_price (last valid), both up to and including the day.
 
-
-def _offered(panel: pd.DataFrame, calendar: pd.DataFrame, known: Tables) -> pd.Series:
-    """Probability of having been on offer; stock and orders, where given, overrule the sales pattern; closed days 0."""
-    by_day = panel.assign(any_sale=panel["sold"] > 0, started=True).pivot(
-        index="date", columns="item_code", values=["any_sale", "has_cost", "started"]
+    `has_cost`: the item has a wholesale row of that very day. A row from before the item's first sale counts too.
+    """
+    costed = costs[["item_code", "date", "wholesale_price"]].assign(costed_on=costs["date"])
+    by_day = panel.reset_index(names="row").sort_values(["date", "row"])
+    known = pd.merge_asof(by_day, costed.sort_values("date"), on="date", by="item_code").set_index("row").sort_index()
+    return panel.assign(
+        wholesale_price=known["wholesale_price"].to_numpy(),
+        has_cost=(known["costed_on"] == known["date"]).to_numpy(),
+        reference_price=panel.groupby("item_code")["full_price"].ffill(),
     )
-    grids = {
-        k: by_day[k].astype("boolean").fillna(False).to_numpy(dtype=float) for k in ("any_sale", "has_cost", "started")
-    }
+
+
+def _offered(panel: pd.DataFrame, calendar: pd.DataFrame, known: Tables) -> pd.DataFrame:
+    """Probability of having been on offer, as seen today (`offered`) and as seen that evening (`offered_then`).
+
+    Stock and orders, where given, overrule the sales pattern; a sale proves the offer; closed days are 0.
+    """
+    codes, item = np.unique(panel["item_code"].to_numpy(dtype=str), return_inverse=True)
+    day = pd.DatetimeIndex(calendar["date"]).get_indexer(pd.DatetimeIndex(panel["date"]))
+    grids = np.zeros((3, len(calendar), len(codes)))
+    grids[:, day, item] = np.stack([panel["sold"] > 0, panel["has_cost"], np.ones(len(panel))])
     observed = 1.0 - calendar["closed"].to_numpy(dtype=float)
-    on = offered_probability(grids["any_sale"], grids["has_cost"], grids["started"], observed)
-    wide = pd.DataFrame(on, index=by_day.index, columns=by_day["any_sale"].columns)
-    long = wide.stack().rename("offered").reset_index()
-    guessed = panel.merge(long, on=["item_code", "date"], validate="1:1")["offered"]
-    told = from_stock(panel, known.stock, known.orders)
-    probability = told.fillna(guessed).where(panel["sold"] <= 0, 1.0)
-    return probability.where(~panel["closed"], 0.0)
+    now, then = offered_probability(grids[0], grids[1], grids[2], observed)
+    guessed = pd.DataFrame({"offered": now[day, item], "offered_then": then[day, item]}, index=panel.index)
+    told = from_stock(panel, known.items, known.stock, known.orders)
+    sold, is_open = panel["sold"] > 0, ~panel["closed"]
+    return guessed.apply(lambda guess: told.fillna(guess).where(~sold, 1.0).where(is_open, 0.0))
 
 
 def _negative_days(sales: pd.DataFrame) -> Finding | None:
@@ -127,14 +132,15 @@ def _negative_days(sales: pd.DataFrame) -> Finding | None:
     return Finding("information", "daily_sales", what, int(bad.sum()), len(sales), examples)
 
 
-def _silent_profile(profile: pd.DataFrame, panel: pd.DataFrame) -> Finding | None:
-    timed = panel["last_sale_hour"].notna()
-    if not profile.empty and timed.any():
+def _untold_stockouts(profile: pd.DataFrame, panel: pd.DataFrame, known: Tables) -> Finding | None:
+    if not profile.empty and panel["last_sale_hour"].notna().any():
         return None
+    days = int((panel["sold"] > 0).sum())
+    if known.stock is not None and len(known.stock):
+        what = "no transaction times: sold-out days are found from the stock, their demand is not recovered"
+        return Finding("information", "sales", what, days, len(panel), (), "Import transaction times.")
     what = "no transaction times and no stock: stock-outs cannot be found, sales stand for demand"
-    return Finding(
-        "warning", "sales", what, int((panel["sold"] > 0).sum()), len(panel), (), "Import transaction times."
-    )
+    return Finding("warning", "sales", what, days, len(panel), (), "Import transaction times.")
 
 
 def sold_recently(panel: pd.DataFrame, as_of: pd.Timestamp, days: int) -> np.ndarray:

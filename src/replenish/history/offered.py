@@ -31,20 +31,23 @@ class _Chain:
     row_if_off: float
 
 
-def offered_probability(sold: Array, has_cost: Array, started: Array, observed: Array) -> Array:
-    """Probability that each item was on offer, shape days × items, values 0–1 (1 on days with a sale).
+def offered_probability(sold: Array, has_cost: Array, started: Array, observed: Array) -> tuple[Array, Array]:
+    """Probability that each item was on offer, days × items, 0–1 (1 on days with a sale): as seen today, that evening.
+
+    The second uses only evidence up to the day itself (with the chain's parameters of today): what a forecast made that
+    evening could have known.
 
     `sold`, `has_cost`: 1.0 where something was sold / a wholesale price exists. `started`: 1.0 from the item's first
     sale on; before it the answer is 0. `observed` (days): 0.0 on closed days, which carry no evidence.
     Baum–Welch with Beta priors (Rabiner 1989, section III.C), vectorised over items.
     """
     chain = _start(sold, has_cost, started)
-    on = sold.copy()
+    on = then = sold
     for _ in range(ITERATIONS):
-        on, stay_on, stay_off, left_on, left_off = _smooth(chain, sold, has_cost, observed)
-        on = on * started
-        chain = _update(on, sold, has_cost, observed, stay_on, stay_off, left_on, left_off)
-    return np.where(sold > 0, 1.0, on)
+        then = _filter(chain, sold, has_cost, observed)
+        on, counts = _backward(chain, then, started)
+        chain = _update(on * started, sold, has_cost, observed[:, None] * started, counts)
+    return np.where(sold > 0, 1.0, on * started), np.where(sold > 0, 1.0, then * started)
 
 
 def _start(sold: Array, has_cost: Array, started: Array) -> _Chain:
@@ -68,20 +71,23 @@ def _evidence(chain: _Chain, sold: Array, row: Array, seen: float) -> tuple[Arra
     return on, off
 
 
-def _smooth(chain: _Chain, sold: Array, row: Array, observed: Array) -> tuple[Array, Array, Array, Array, Array]:
-    """Forward–backward: P(on) (days × items) and expected transition counts per item."""
-    days, items = sold.shape
-    likelihood = [_evidence(chain, sold[t], row[t], observed[t]) for t in range(days)]
-    forward = np.empty((days, items))
-    on = np.full(items, 0.5)
-    for t, (if_on, if_off) in enumerate(likelihood):
+def _filter(chain: _Chain, sold: Array, row: Array, observed: Array) -> Array:
+    """Forward pass: P(on) after each day's evidence, days × items."""
+    forward = np.empty(sold.shape)
+    on = np.full(sold.shape[1], 0.5)
+    for t in range(len(sold)):
+        if_on, if_off = _evidence(chain, sold[t], row[t], observed[t])
         ahead = on * chain.stay_on + (1 - on) * (1 - chain.stay_off) if t else on
         joint_on, joint_off = ahead * if_on, (1 - ahead) * if_off
         on = forward[t] = joint_on / np.maximum(joint_on + joint_off, 1e-300)
-    return _backward(chain, forward)
+    return forward
 
 
-def _backward(chain: _Chain, forward: Array) -> tuple[Array, Array, Array, Array, Array]:
+def _backward(chain: _Chain, forward: Array, started: Array) -> tuple[Array, Array]:
+    """Backward pass: P(on) given all days (days × items) and expected transitions since the item's first sale.
+
+    Transitions (4 × items): on → on, off → off, on → off, off → on. Days before the first sale are no days off.
+    """
     smoothed = forward.copy()
     counts = np.zeros((4, forward.shape[1]))
     for t in range(len(forward) - 2, -1, -1):
@@ -92,47 +98,48 @@ def _backward(chain: _Chain, forward: Array) -> tuple[Array, Array, Array, Array
         both_on, was_off = next_on * on_on / ahead, next_on * off_on / ahead
         went_off = (1 - next_on) * (forward[t] - on_on) / (1 - ahead)
         smoothed[t] = both_on + went_off
-        counts += np.stack([both_on, (1 - next_on) - went_off, went_off, was_off])
-    return smoothed, counts[0], counts[1], counts[2], counts[3]
+        counts += started[t] * np.stack([both_on, (1 - next_on) - went_off, went_off, was_off])
+    return smoothed, counts
 
 
-def _update(
-    on: Array,
-    sold: Array,
-    row: Array,
-    observed: Array,
-    stay_on: Array,
-    stay_off: Array,
-    left_on: Array,
-    left_off: Array,
-) -> _Chain:
-    weight = on * observed[:, None]
-    absent = (1 - on) * observed[:, None]
+def _update(on: Array, sold: Array, row: Array, seen: Array, counts: Array) -> _Chain:
+    """Parameters from expected counts; `seen` (days × items): 1.0 where the day is evidence (open, item around)."""
+    stay_on, stay_off, left_on, left_off = counts
     return _Chain(
         stay_on=(stay_on + STAY_ON[0]) / (stay_on + left_on + sum(STAY_ON)),
         stay_off=(stay_off + STAY_OFF[0]) / (stay_off + left_off + sum(STAY_OFF)),
-        sold_if_on=(sold.sum(0) + SOLD_WHEN_ON[0]) / (weight.sum(0) + sum(SOLD_WHEN_ON)),
+        sold_if_on=(sold.sum(0) + SOLD_WHEN_ON[0]) / ((on * seen).sum(0) + sum(SOLD_WHEN_ON)),
         row_if_on=_row_share(np.where(sold > 0, 1.0, 0.0), row),
-        row_if_off=_row_share(absent, row),
+        row_if_off=_row_share((1 - on) * seen, row),
     )
 
 
-def from_stock(panel: pd.DataFrame, stock: pd.DataFrame | None, orders: pd.DataFrame | None) -> pd.Series:
+def from_stock(
+    panel: pd.DataFrame, items: pd.DataFrame, stock: pd.DataFrame | None, orders: pd.DataFrame | None
+) -> pd.Series:
     """1.0 / 0.0 where stock or orders tell that the item was / was not there, NaN where they are silent.
 
     Key of the result: the index of `panel` (columns item_code, date). A day counts as known when `orders` has any row
-    on it; the item was there when it was ordered or received, or was in stock at the close of the day before.
+    on it; the item was there when it was ordered or received, or was in stock at the close of the day before. Without
+    stock counts, an item that keeps for days may be there though none was ordered: then orders tell nothing.
     """
-    known = pd.Series(np.nan, index=panel.index)
+    told = np.full(len(panel), np.nan)
     if orders is not None and len(orders):
         arrived = orders.assign(there=orders["received"].fillna(orders["ordered"]) > 0)
-        there = panel.merge(
-            arrived[["item_code", "date", "there"]], how="left", on=["item_code", "date"], validate="1:1"
-        )
+        there = _looked_up(panel, arrived, "there")
+        life = panel["item_code"].map(items.set_index("item_code")["shelf_life_days"]).fillna(1)
+        fresh = (life <= 1).to_numpy() | (stock is not None and len(stock) > 0)
         recorded = panel["date"].isin(orders["date"]).to_numpy()
-        known = known.mask(recorded, there["there"].astype("boolean").fillna(False).astype(float).to_numpy())
+        told = np.where(recorded & (there | fresh), there.astype(float), told)
     if stock is not None and len(stock):
         before = stock.assign(date=stock["date"] + pd.Timedelta(days=1), left=stock["on_hand"] > 0)
-        left = panel.merge(before[["item_code", "date", "left"]], how="left", on=["item_code", "date"], validate="1:1")
-        known = known.mask(left["left"].astype("boolean").fillna(False).to_numpy(), 1.0)
-    return known
+        told = np.where(_looked_up(panel, before, "left"), 1.0, told)
+    return pd.Series(told, index=panel.index)
+
+
+def _looked_up(panel: pd.DataFrame, table: pd.DataFrame, column: str) -> NDArray[np.bool_]:
+    """A yes/no column of a table with key (item_code, date) for every row of the panel; missing is no."""
+    found = panel[["item_code", "date"]].merge(
+        table[["item_code", "date", column]], how="left", on=["item_code", "date"], validate="m:1"
+    )
+    return found[column].eq(True).to_numpy(dtype=bool)

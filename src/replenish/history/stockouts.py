@@ -23,20 +23,21 @@ def hourly_profile(intraday: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     recent = intraday[intraday["date"] > as_of - pd.Timedelta(days=PROFILE_DAYS)]
     if recent.empty:
         return pd.DataFrame(columns=["category", "weekday", "half_hour", "cumulative"])
-    counts = recent.assign(weekday=recent["date"].dt.dayofweek).pivot_table(
+    counts = recent.assign(weekday=recent["date"].dt.day_of_week).pivot_table(
         index=["category", "weekday"], columns="half_hour", values="transactions", aggfunc="sum", fill_value=0
     )
     counts = counts.reindex(columns=range(48), fill_value=0)
     share = counts.cumsum(axis=1).div(counts.sum(axis=1), axis=0)
-    return share.stack().rename("cumulative").rename_axis(["category", "weekday", "half_hour"]).reset_index()
+    long = share.reset_index().melt(["category", "weekday"], var_name="half_hour", value_name="cumulative")
+    return long.astype({"half_hour": "int64"}).sort_values(["category", "weekday", "half_hour"], ignore_index=True)
 
 
 def profile_at(profile: pd.DataFrame, category: pd.Series, date: pd.Series, hour: pd.Series) -> NDArray[np.float64]:
     """F(t): usual share of the day's transactions up to `hour`, interpolated; NaN where hour or profile is missing."""
     if profile.empty:
         return np.full(len(hour), np.nan)
-    wide = profile.pivot(index=["category", "weekday"], columns="half_hour", values="cumulative")
-    row = wide.index.get_indexer(pd.MultiIndex.from_arrays([category, date.dt.dayofweek]))
+    wide = profile.pivot_table(index=["category", "weekday"], columns="half_hour", values="cumulative")
+    row = wide.index.get_indexer(pd.MultiIndex.from_arrays([category, date.dt.day_of_week]))
     table = np.hstack([np.zeros((len(wide), 1)), wide.to_numpy()])
     position = np.clip(hour.fillna(0).to_numpy() * 2, 0, 47.999)
     low = position.astype(int)
@@ -44,10 +45,28 @@ def profile_at(profile: pd.DataFrame, category: pd.Series, date: pd.Series, hour
     return np.where((row >= 0) & hour.notna().to_numpy(), value, np.nan)
 
 
-def find_stockouts(panel: pd.DataFrame, profile: pd.DataFrame, settings: HistorySettings) -> pd.DataFrame:
+def empty_at_close(panel: pd.DataFrame, stock: pd.DataFrame | None) -> NDArray[np.bool_]:
+    """Rows of the panel that sold at full price until the counted stock was zero; all false without counts.
+
+    An item whose count is zero every evening is not counted but written off, which tells nothing.
+    """
+    if stock is None or not len(stock):
+        return np.zeros(len(panel), dtype=bool)
+    counted = stock[stock.groupby("item_code")["on_hand"].transform("max") > 0]
+    found = panel[["item_code", "date"]].merge(
+        counted[["item_code", "date", "on_hand"]], how="left", on=["item_code", "date"], validate="m:1"
+    )
+    empty = found["on_hand"].eq(0).to_numpy(dtype=bool)
+    return np.asarray(empty & (panel["sold"] > 0).to_numpy() & ~panel["clearance_day"].to_numpy())
+
+
+def find_stockouts(
+    panel: pd.DataFrame, profile: pd.DataFrame, settings: HistorySettings, empty: NDArray[np.bool_] | None = None
+) -> pd.DataFrame:
     """Stock-outs and recovered demand of each panel row: silence_p, sold_out_probability, demand [unit], demand_weight.
 
-    `silence_p` = F(t)^n is the chance of so early an end without a stock-out (NaN where it cannot be told).
+    `silence_p` = F(t)^n is the chance of so early an end without a stock-out (NaN where it cannot be told). `empty`:
+    rows known to have ended without stock; where no times tell how early, they are sold out and teach nothing.
     """
     n = panel["transactions"].to_numpy(dtype=float)
     share = profile_at(profile, panel["category"], panel["date"], panel["last_sale_hour"])
@@ -62,6 +81,9 @@ def find_stockouts(panel: pd.DataFrame, profile: pd.DataFrame, settings: History
     recover = silent & (silence < settings.stockout_recover_p)
     demand = np.where(recover, np.minimum(sold + hidden, settings.stockout_max_factor * sold), sold)
     weight = np.where(recover, RECOVERED_WEIGHT, np.where(silent, 0.0, 1.0))
+    if empty is not None:
+        untimed = empty & ~np.isfinite(share)
+        sold_out, weight = np.where(untimed, 1.0, sold_out), np.where(untimed, 0.0, weight)
     columns = {"silence_p": silence, "sold_out_probability": sold_out, "demand": demand, "demand_weight": weight}
     return pd.DataFrame(columns, index=panel.index)
 
@@ -69,7 +91,7 @@ def find_stockouts(panel: pd.DataFrame, profile: pd.DataFrame, settings: History
 def _full_price_demand(panel: pd.DataFrame, settings: HistorySettings) -> NDArray[np.float64]:
     """Full-price sales plus the clearance sales that took their place (φ of the design, section 4) [unit]."""
     lost_to_clearance = settings.clearance_cannibalisation * panel["clearance_sold"]
-    return (panel["full_price_sold"] + lost_to_clearance).to_numpy()
+    return (panel["full_price_sold"] + lost_to_clearance).to_numpy(dtype=float)
 
 
 def _usual_transactions(panel: pd.DataFrame, silent: NDArray[np.bool_]) -> pd.DataFrame:
