@@ -36,6 +36,7 @@ CHROMIUM_FLAGS = [
 ]
 START_TIMEOUT_S = 60
 SOLVE_TIMEOUT_MS = 300_000
+ROWS_IN_VIEW = 10  # further rows are not in the page until one scrolls
 
 pytestmark = [
     pytest.mark.browser,
@@ -116,13 +117,13 @@ def download(page: Page, name: str, folder: Path) -> Path:
 
 
 def walk_through(folder: Path, tmp_path: Path) -> pd.DataFrame:
-    """Open, lock the price of the most profitable item, solve again, download; returns the downloaded order."""
+    """Open, lock the price of the most profitable item in view, solve again, download; returns the downloaded order."""
     database = f"sqlite:///{tmp_path}/runs.db"
     with dashboard(folder, database) as address, open_page(address) as page:
         page.get_by_text("Expected profit").first.wait_for(timeout=SOLVE_TIMEOUT_MS)
         assert page.get_by_test_id("stException").count() == 0
         before = pd.read_csv(download(page, "Order CSV", tmp_path), dtype={"item_code": str, "store": str})
-        row = int(before["expected_profit"].argmax())
+        row = int(before["expected_profit"].head(ROWS_IN_VIEW).argmax())
         locked = round(float(before["price"].iloc[row]) * 0.98, 2)
         lock_price(page, row, locked)
         page.get_by_label("Author", exact=True).fill("李")
