@@ -324,11 +324,12 @@ def make_category_plan(
     """Daily order and price per category and unit: the plan of the composite items of `category_tables`.
 
     Composites answer to price with the elasticity of a common move of their category's prices, estimated on the items.
-    Shelf count, minimum display and space are rules for items and are not applied.
+    Every composite sold lately is listed; minimum display, shelf space and price changes are rules for items and not applied.
     """
-    chosen = category_settings(settings or Settings())
+    given = settings or Settings()
     name = one_store(tables, store)
     day = _checked_day(tables, as_of)
+    chosen = category_settings(given, 0)
     progress("price response of the items")
     response = _estimate(_build_history(tables, day, chosen, name), chosen.pricing)
     composites = category_tables(tables.for_store(name), day)
@@ -337,13 +338,14 @@ def make_category_plan(
     progress("demand models of the categories")
     matrix = _matrix(composites, history, answer, chosen)
     models = fit_forecast(matrix, answer, chosen, name, composites.fingerprint, seed)
-    return make_plan(composites, day, days, chosen, (), models, seed, name, progress)
+    count = len(_candidate_codes(history, chosen, ()))
+    return make_plan(composites, day, days, category_settings(given, count), (), models, seed, name, progress)
 
 
-def category_settings(settings: Settings) -> Settings:
-    """The settings with the rules that only make sense for single items switched off."""
+def category_settings(settings: Settings, count: int) -> Settings:
+    """The settings with the rules for single items switched off and all `count` composites on the shelf."""
     return settings.override(
-        rules__n_min=0, rules__n_max=None, rules__min_display=0.0, rules__shelf_space=None,
+        rules__n_min=count, rules__n_max=None, rules__min_display=0.0, rules__shelf_space=None,
         rules__max_price_changes=None, rules__order_multiple=1.0,
     )  # fmt: skip
 

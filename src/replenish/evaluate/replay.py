@@ -63,7 +63,7 @@ def _replayed_profit(
     """Profit per scenario of the shop's own lines of that day, on the shop's definition."""
     sold = tables.for_store(models.store).daily_sales
     sold = sold[(sold["date"] == day) & (sold["quantity"] > 0)].set_index("item_code")
-    paid: dict[str, float] = sold["full_price"].to_dict()
+    paid = dict(zip(sold.index.astype(str), sold["full_price"].astype(float), strict=True))
     as_of = day - pd.Timedelta(days=settings.shop.lead_time_days)
     ahead = look_ahead(tables, as_of, 1, settings, models, seed, models.store, must_list=paid)
     pool = joint_residuals(ahead)
