@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pandas as pd
 
@@ -104,7 +104,7 @@ def read_lock_file(path: str | Path) -> tuple[Override, ...]:
     }
     return tuple(
         Override(
-            str(row.item_code), row.kind, None if pd.isna(value[k]) else float(value[k]), text["author"][k],
+            str(row.item_code), cast(OverrideKind, row.kind), None if pd.isna(value[k]) else float(value[k]), text["author"][k],
             text["reason"][k], text["date"][k] or None, text["store"][k] or None,
         )
         for k, row in enumerate(table.itertuples())
