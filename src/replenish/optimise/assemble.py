@@ -19,7 +19,6 @@ from replenish.records import DemandForecast, DemandHistory, Override, Plan, Sce
 from replenish.schemas import PLAN_CANDIDATES, PLAN_LINES
 from replenish.settings import Settings
 
-
 Array = NDArray[np.float64]
 
 
@@ -53,7 +52,8 @@ def judge_day(
     """The chosen offers and the two cost-plus baselines, all played on the same fresh scenarios."""
     by_code = {c.item_code: c for c in candidates}
     chosen = problem.menu.offers.loc[list(solution.chosen)]
-    lines = [Line(by_code[str(r.item_code)], float(r.price), float(r.order_quantity)) for r in chosen.itertuples()]
+    decided = zip(chosen["item_code"], chosen["price"], chosen["order_quantity"], strict=True)
+    lines = [Line(by_code[code], float(price), float(order)) for code, price, order in decided]
     best, practice = cost_plus_lines(candidates, scenarios, history, settings.rules, max(len(lines), 1))
     promised = float(chosen["profit"].sum())
     return DayPlan(
@@ -102,19 +102,21 @@ def _lines(day: DayPlan, store: str, names: pd.Series) -> pd.DataFrame:
     chosen = day.problem.menu.offers.loc[list(day.solution.chosen)]
     reasons = line_reasons(day.problem, day.solution, day.candidates)
     rows = []
-    for offer in chosen.itertuples():
-        c = day.candidates[str(offer.item_code)]
+    decided = zip(chosen["item_code"], chosen["price"], chosen["order_quantity"], strict=True)
+    for code, price, order_quantity in decided:
+        c = day.candidates[code]
         k = day.scenarios.item_codes.index(c.item_code)
         rows.append({
             "store": store, "date": day.date, "item_code": c.item_code, "item_name": names[c.item_code],
-            "category": c.category, "unit": c.unit, "order_quantity": offer.order_quantity, "price": offer.price,
+            "category": c.category, "unit": c.unit, "order_quantity": order_quantity, "price": price,
             "unit_cost": float(day.scenarios.cost[:, k].mean()), "reference_price": c.terms.reference_price,
             "loss_rate": c.terms.loss_rate, "carried_over": c.terms.carried_over,
-            "clearance_price": (1 - c.terms.discount) * offer.price, "reason": reasons[c.item_code],
+            "clearance_price": (1 - c.terms.discount) * price, "reason": reasons[c.item_code],
         })  # fmt: skip
     if not rows:
         return pd.DataFrame(columns=PLAN_LINES.names)
-    table = pd.DataFrame(rows).merge(day.judgement.lines, on="item_code", validate="1:1")
+    judged = day.judgement.lines.drop(columns=["price", "order_quantity"])
+    table = pd.DataFrame(rows).merge(judged, on="item_code", validate="1:1")
     order = ["category", "item_name"]
     return table[PLAN_LINES.names].sort_values(order, ignore_index=True)
 
@@ -231,7 +233,8 @@ def _price_index(days: Sequence[DayPlan]) -> dict[str, float]:
 def _on_top_rung(days: Sequence[DayPlan]) -> int:
     count = 0
     for day in days:
-        for offer in day.problem.menu.offers.loc[list(day.solution.chosen)].itertuples():
-            rungs = day.candidates[str(offer.item_code)].ladder.rungs
-            count += int(len(rungs) > 1 and offer.price >= rungs[-1] - 1e-9)
+        chosen = day.problem.menu.offers.loc[list(day.solution.chosen)]
+        for code, price in zip(chosen["item_code"], chosen["price"], strict=True):
+            rungs = day.candidates[code].ladder.rungs
+            count += int(len(rungs) > 1 and price >= rungs[-1] - 1e-9)
     return count

@@ -1,4 +1,4 @@
-"""What the plan is held against: the shop's practice, cost-plus prices with the shop's own safety, on the same scenarios."""
+"""What the plan is held against, on the same scenarios: cost-plus prices with the best and with the usual orders."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def usual_markups(history: DemandHistory) -> pd.Series:
 
 
 def sell_out_share(history: DemandHistory) -> float:
-    """Share of busy item-days of the last year that sold out before closing: what the shop's safety stock amounts to."""
+    """Share of busy item-days of the last year that sold out before closing: what its safety stock amounts to."""
     panel = history.panel
     recent = panel[(panel["date"] > history.as_of - pd.Timedelta(days=SAFETY_DAYS)) & panel["silence_p"].notna()]
     busy = recent[recent["transactions"] >= MIN_TRANSACTIONS]
@@ -50,7 +50,7 @@ def cost_plus_lines(
         price = _cost_plus_price(c, scenarios, float(markups.get(c.item_code, np.nan)))
         practice.append(stocked_line(c, scenarios, price, safety))
         offers = offers_at(c, scenarios, price, rules)
-        best.append(Line(c, price, float(offers.loc[offers["value"].idxmax(), "order_quantity"])))
+        best.append(Line(c, price, float(offers["order_quantity"].to_numpy()[offers["value"].argmax()])))
     return best, practice
 
 

@@ -9,13 +9,12 @@ import pandas as pd
 
 from replenish.optimise.menu import Candidate
 from replenish.optimise.outcome import ItemTerms
-from replenish.pricing.ladder import build_ladder, price_endings, price_support
+from replenish.pricing.ladder import Ladder, build_ladder, price_endings, price_support
 from replenish.records import CostForecast, DemandForecast, DemandHistory
 from replenish.settings import Settings
 
 # A unit carried on replaces a purchase tomorrow, but is older and may stay unsold.
 CARRY_SHARE = 0.8
-MIN_REFERENCE_SHARE = 1e-9
 
 
 def build_candidates(
@@ -30,22 +29,28 @@ def build_candidates(
     loss, notes = filled_loss_rates(history.items, table["item_code"])
     unit_cost = costs.table[costs.table["date"] == date].set_index("item_code")["unit_cost"]
     support = price_support(history, settings.pricing)
-    endings = price_endings(history.panel[history.panel["date"] > history.as_of - pd.Timedelta(days=settings.pricing.support_days)])
-    items = history.items.set_index("item_code")
-    habits = history.clearance.set_index("item_code")
+    recent = history.panel["date"] > history.as_of - pd.Timedelta(days=settings.pricing.support_days)
+    endings = price_endings(history.panel[recent])
+    items = _by_code(history.items)
+    habits = _by_code(history.clearance)
+    supports = _by_code(support.reset_index())
     out = []
-    for row in table.itertuples():
-        code = str(row.item_code)
+    for code, last_price in zip(table["item_code"], table["reference_price"].to_numpy(dtype=float), strict=True):
         cost = float(unit_cost[code])
-        reference = float(row.reference_price)
-        ladder = build_ladder(code, reference, cost, float(loss[code]), support.loc[code], endings, settings.pricing)
+        reference = float(last_price)
+        ladder = build_ladder(code, reference, cost, float(loss[code]), supports[code], endings, settings.pricing)
         if not np.isfinite(cost):
             ladder = replace(ladder, rungs=(), flag="no valid wholesale price")
         if not np.isfinite(reference):
             reference = ladder.rungs[-1] if ladder.rungs else 1.0
-        terms = _terms(items.loc[code], habits.loc[code], reference, cost, float(loss[code]), carried_over, settings)
-        out.append(_candidate(code, items.loc[code], terms, ladder, settings))
+        terms = _terms(items[code], habits[code], reference, cost, float(loss[code]), carried_over, settings)
+        out.append(_candidate(code, items[code], terms, ladder, settings))
     return out, notes
+
+
+def _by_code(table: pd.DataFrame) -> dict[str, pd.Series]:
+    rows = table.set_index("item_code")
+    return {str(code): row for code, row in rows.iterrows()}
 
 
 def filled_loss_rates(items: pd.DataFrame, wanted: pd.Series) -> tuple[pd.Series, tuple[str, ...]]:
@@ -60,7 +65,13 @@ def filled_loss_rates(items: pd.DataFrame, wanted: pd.Series) -> tuple[pd.Series
 
 
 def _terms(
-    item: pd.Series, habit: pd.Series, reference: float, cost: float, loss: float, carried: pd.Series, settings: Settings
+    item: pd.Series,
+    habit: pd.Series,
+    reference: float,
+    cost: float,
+    loss: float,
+    carried: pd.Series,
+    settings: Settings,
 ) -> ItemTerms:
     keeps = int(item["shelf_life_days"]) > 1
     return ItemTerms(
@@ -71,13 +82,13 @@ def _terms(
         cannibalisation=settings.history.clearance_cannibalisation,
         disposal_cost=float(item["disposal_cost"]),
         goodwill=settings.rules.goodwill * reference,
-        carried_over=float(carried.get(item.name, 0.0)),
+        carried_over=float(carried.get(str(item.name), 0.0)),
         keeps=keeps,
         carry_value=CARRY_SHARE * cost if keeps else 0.0,
     )
 
 
-def _candidate(code: str, item: pd.Series, terms: ItemTerms, ladder, settings: Settings) -> Candidate:  # type: ignore[no-untyped-def]
+def _candidate(code: str, item: pd.Series, terms: ItemTerms, ladder: Ladder, settings: Settings) -> Candidate:
     usual = 1.0 if item["unit"] == "pack" else settings.rules.order_multiple
     multiple = float(item["order_multiple"]) if pd.notna(item["order_multiple"]) else usual
     display = float(item["min_display"]) if pd.notna(item["min_display"]) else settings.rules.min_display

@@ -14,7 +14,7 @@ from replenish.optimise.outcome import Outcome, day_outcome
 from replenish.records import Scenarios
 
 Array = NDArray[np.float64]
-BOOTSTRAP = 400
+BOOTSTRAP = 1000
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ def _expectations(line: Line, demand: Array, out: Outcome) -> dict[str, object]:
     low, high = np.quantile(out.profit, [0.1, 0.9])
     return {
         "item_code": line.candidate.item_code,
+        "price": line.price,
+        "order_quantity": line.order_quantity,
         "expected_demand": demand.mean(),
         "expected_sales": out.sales.mean(),
         "expected_clearance_sales": out.clearance.mean(),
@@ -86,9 +88,15 @@ def _shop_profit(line: Line, out: Outcome, cost: Array) -> Array:
 
 
 def standard_error(values: Array, drawn_days: NDArray[np.datetime64], seed: int = 0) -> float:
-    """Standard error of a mean over scenarios, by resampling the past days behind them (cluster bootstrap)."""
+    """Standard error of a mean over scenarios, by resampling the past days behind them (cluster bootstrap).
+
+    Few days understate it by √((n−1)/n), which is put right; one day alone tells nothing (NaN).
+    """
     days, position = np.unique(drawn_days, return_inverse=True)
     sums = np.bincount(position, weights=values, minlength=len(days))
+    if len(days) < 2:
+        return float("nan")
     counts = np.bincount(position, minlength=len(days)).astype(float)
     picked = np.random.default_rng(seed).integers(0, len(days), (BOOTSTRAP, len(days)))
-    return float((sums[picked].sum(1) / counts[picked].sum(1)).std(ddof=1))
+    spread = (sums[picked].sum(1) / counts[picked].sum(1)).std(ddof=1)
+    return float(spread * np.sqrt(len(days) / (len(days) - 1)))

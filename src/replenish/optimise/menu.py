@@ -1,4 +1,14 @@
-"""The menu: every sensible offer (item, shelf price, order) with what it is worth over all scenarios."""
+"""The menu: every sensible offer (item, shelf price, order) with what it is worth over all scenarios.
+
+For offer m of item i (price p, order q), means over the scenarios, w_i = p⁰·E[D(p⁰)]:
+
+- value π = E[profit − goodwill·lost]; spend b = q·E[c]
+- cover v = p⁰·min(E[min(u, D)], E[D(p⁰)]): full price only, at the reference price
+- price index coefficient w_i·(p/p⁰ − 1)
+
+Orders are whole multiples from the minimum display to the 99 % quantile of full-price demand. The value of a category
+is Σ p⁰·E[D(p⁰)] over its candidates.
+"""
 
 from __future__ import annotations
 
@@ -70,14 +80,15 @@ def build_menu(
 
 _COLUMNS = [
     "item_code", "category", "price", "order_quantity", "value", "profit", "demand", "sales", "clearance", "waste",
-    "carried_on", "sell_out", "spend", "cover_value", "index_coefficient", "index_weight", "price_changed", "shelf_space",
+    "carried_on", "sell_out", "spend", "cover_value", "index_coefficient", "index_weight", "price_changed",
+    "shelf_space",
 ]  # fmt: skip
 
 
 def _item_offers(
     c: Candidate, scenarios: Scenarios, k: int, rules: RuleSettings, locks: Sequence[Override]
 ) -> tuple[pd.DataFrame, str]:
-    by_kind = {lock.kind: lock for lock in locks}
+    by_kind: dict[str, Override] = {lock.kind: lock for lock in locks}
     if "never_list" in by_kind:
         return pd.DataFrame(), "kept off the shelf by the planner"
     if not np.isfinite(scenarios.cost[:, k]).all():
@@ -132,7 +143,7 @@ def _rung_offers(
     out = day_outcome(orders[None, :], demand[:, None], price, scenarios.cost[:, k][:, None], c.terms)
     base = float(scenarios.demand[:, k].mean())
     sales = out.sales.mean(0)
-    # Cover counts what is served at full price, clearance buyers who would have paid it included.
+    # Cover counts min(u, D), what is served at full price: clearance buyers who would have paid it are included.
     served = sales + c.terms.cannibalisation * out.clearance.mean(0)
     weight = c.terms.reference_price * base
     return pd.DataFrame({
@@ -180,4 +191,4 @@ def _undominated_rows(value: Array, columns: Sequence[RuleColumn]) -> NDArray[np
     tie = better & better.T
     better &= ~tie | (order[None, :] < order[:, None])
     np.fill_diagonal(better, False)
-    return ~better.any(axis=1)
+    return np.asarray(~np.any(better, axis=1))

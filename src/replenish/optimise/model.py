@@ -86,8 +86,8 @@ def _add_parameters(model: Any, problem: Problem, offers: pd.DataFrame) -> None:
     rules = problem.rules
     columns = ("value", "cover_value", "index_coefficient", "index_weight", "spend", "price_changed")
     for name in columns:
-        setattr(model, name, {int(m): float(v) for m, v in offers[name].items()})
-    model.space = {int(m): float(v) for m, v in offers["shelf_space"].items()}
+        setattr(model, name, _by_offer(offers, name))
+    model.space = _by_offer(offers, "shelf_space")
     model.required_cover = {g: rules.cover * v for g, v in problem.menu.category_value.items()}
     model.cover_penalty, model.index_cap = rules.cover_penalty, rules.price_index_cap
     model.n_min, model.n_max = rules.n_min, rules.n_max
@@ -96,15 +96,19 @@ def _add_parameters(model: Any, problem: Problem, offers: pd.DataFrame) -> None:
     model.must = [i for i in problem.must_list if i in model.offers_of_item]
 
 
+def _by_offer(offers: pd.DataFrame, column: str) -> dict[int, float]:
+    return dict(zip(offers.index.tolist(), offers[column].to_numpy(dtype=float).tolist(), strict=True))
+
+
 def _add_rules(model: Any, problem: Problem) -> None:
+    # A row without offers says nothing about prices; cover must hold (or its shortfall be named) even there.
     stocked = [g for g in model.CATEGORIES if model.offers_of_category[g]]
     single: Collection[str] = ("shelf_count_min", "shelf_count_max", "budget", "shelf_space", "price_changes")
     for name in single:
         if problem.active(name):
             setattr(model, name, pyo.Constraint(rule=getattr(rule, name)))
     if problem.active("category_cover"):
-        covered = list(model.CATEGORIES) if not problem.rules.hard_cover else stocked
-        model.category_cover = pyo.Constraint(covered, rule=rule.category_cover)
+        model.category_cover = pyo.Constraint(model.CATEGORIES, rule=rule.category_cover)
     if problem.active("price_index"):
         model.price_index = pyo.Constraint(stocked, rule=rule.price_index)
     if problem.active("must_list") and model.must:

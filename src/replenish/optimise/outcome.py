@@ -33,7 +33,7 @@ class ItemTerms:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Per scenario (and order): units sold at full price, on clearance, wasted, carried on, lost sales; profit [money]."""
+    """Per scenario (and order): units sold at full price, on clearance, wasted, carried on, lost; profit [money]."""
 
     sales: Array
     clearance: Array
@@ -47,8 +47,8 @@ def day_outcome(order: Array, demand: Array, price: float, cost: Array, terms: I
     """Outcome for `order` (bought, before loss) and full-price `demand` and `cost` per unit bought; shapes broadcast.
 
     u = (1−ℓ)q + carried over; S₀ = min(u, D); M = min(u − S₀, m·D); full-price sales S = S₀ − φM, because a share φ of
-    those who buy on clearance would have paid the full price; left = u − S − M. Stock with shelf life left is not put on
-    clearance but carried on. Profit = pS + (1−δ)pM − cq − disposal·W + carry value.
+    those who buy on clearance would have paid the full price; left = u − S − M is waste W. Stock with shelf life left
+    is not put on clearance but carried on, K. Profit = pS + (1−δ)pM − cq − disposal·W + carry value·K.
     """
     usable = (1 - terms.loss_rate) * order + terms.carried_over
     served = np.minimum(usable, demand)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from replenish.errors import ForecastError
 from replenish.pricing.elasticity import draw_elasticities
 from replenish.records import CostForecast, DemandForecast, PriceResponse, Scenarios
 
@@ -18,7 +19,7 @@ Half = Literal["plan", "fresh", "all"]
 COMMON_COST_SHARE = 0.5
 OWN_POOL_PRIOR = 15.0
 RESIDUAL_LIMITS = (0.001, 0.999)
-MIN_FACTOR_DAYS = 12
+MIN_ORDINARY_DAYS = 12
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,21 @@ def residual_pool(
 ) -> ResidualPool:
     """Pool for the given items (index of `categories`: item code → category).
 
-    Days around holidays are left out when an ordinary day is planned. A day's category factor is the mean residual of
-    the category's items seen that day; days on which a category was not seen take the store's mean.
+    Days around holidays are left out when an ordinary day is planned, as long as 12 others remain. A day's category
+    factor is the mean residual of the category's items seen that day; days on which a category was not seen take the
+    store's mean.
+
+    Raises `ForecastError` when there are not two past days, one for the plan and one for its judge.
     """
-    table = residuals if holiday else residuals[~residuals.index.isin(list(holiday_days))]
+    seen = residuals.dropna(how="all")
+    ordinary = seen[~seen.index.isin(list(holiday_days))]
+    table = seen if holiday or len(ordinary) < MIN_ORDINARY_DAYS else ordinary
+    if len(table) < 2:
+        raise ForecastError(
+            f"The errors of past forecasts are known for {len(table)} days; scenarios need 2. Give a longer history."
+        )
     low, high = np.nanquantile(table.to_numpy(), RESIDUAL_LIMITS)
-    table = table.clip(low, high).dropna(how="all")
+    table = table.clip(low, high)
     all_categories = categories.reindex(table.columns)
     names = tuple(sorted(categories.unique()))
     store = table.mean(axis=1)
@@ -92,7 +102,9 @@ def draw_scenarios(
     """`n` joint scenarios of one day (shapes: see `records.Scenarios`).
 
     `half` chooses the past days drawn from: the plan and its fresh judge use different days and different seeds.
-    Demand = max(0, mean + σ·residual), scaled so that truncation at zero leaves the forecast mean in place.
+    Demand = max(0, mean + σ·residual), scaled so that cutting at zero adds nothing to the mean: it stays the forecast
+    mean plus σ times the mean residual of the days drawn from (what the forecast missed on them, one way or the other).
+    Costs keep the forecast as their mean.
     """
     table = forecast.table[forecast.table["date"] == date].reset_index(drop=True)
     codes = tuple(table["item_code"])
@@ -108,7 +120,7 @@ def draw_scenarios(
 
 
 def _truncation_factor(pool: ResidualPool, position: NDArray[np.int64], mean: Array, sigma: Array) -> Array:
-    """mean ÷ E[max(0, mean + σ·residual)] over all days, at most 1: cutting at zero must not raise the forecast."""
+    """E[mean + σ·residual] ÷ E[max(0, mean + σ·residual)] over all days: cutting at zero must not raise the mean."""
     scores, _ = _draw_scores(pool, position, 2000, "all", np.random.default_rng(0))
     cut = np.maximum(mean + sigma * scores, 0.0).mean(0)
     free = np.maximum((mean + sigma * scores).mean(0), 0.0)
@@ -118,8 +130,10 @@ def _truncation_factor(pool: ResidualPool, position: NDArray[np.int64], mean: Ar
 def _draw_costs(
     costs: CostForecast, codes: tuple[str, ...], date: pd.Timestamp, n: int, rng: np.random.Generator
 ) -> Array:
+    """Lognormal wholesale prices, scaled so that each item's mean over the draws is its forecast (n × items)."""
     table = costs.table[costs.table["date"] == date].set_index("item_code").loc[list(codes)]
-    sd = table["log_sd"].to_numpy()
+    expected, sd = table["unit_cost"].to_numpy(dtype=float), table["log_sd"].to_numpy(dtype=float)
     common = rng.standard_normal((n, 1)) * np.sqrt(COMMON_COST_SHARE)
     own = rng.standard_normal((n, len(codes))) * np.sqrt(1 - COMMON_COST_SHARE)
-    return table["unit_cost"].to_numpy() * np.exp(sd * (common + own) - sd**2 / 2)
+    factor = np.exp(sd * (common + own))
+    return np.asarray(expected * factor / factor.mean(0))

@@ -1,6 +1,6 @@
 """Own-price elasticity of demand: panel instrumental variables, shrunk from item to category to a published prior.
 
-ln q_it = β_i ln p_it + item × period effects + date effects + ε_it, with ln wholesale cost as the instrument of ln p_it.
+ln q_it = β_i ln p_it + item × period effects + date effects + ε_it, instrument of ln p_it: ln wholesale cost.
 Item × half-year effects are the main specification; item and item × month are the sensitivity: the spread between them
 enters the variance, since season and quality move cost and demand together, which no first-stage F can rule out.
 """
@@ -27,6 +27,7 @@ MAIN = "half_year"
 WEAK_F = 10.0  # Staiger & Stock (1997)
 MIN_ROWS = 60
 MIN_ITEM_ROWS = 40
+MIN_FIT_ROWS = 30  # rows that share their effects with others
 LARGEST = -0.05  # draws stay below: no item sells more for being dearer
 
 
@@ -65,14 +66,31 @@ def estimation_rows(panel: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _fit(rows: pd.DataFrame, formula: str) -> tuple[float, float]:
-    """Coefficient and two-way clustered standard error of the one regressor; NaN when it cannot be estimated."""
+def _fit(rows: pd.DataFrame, formula: str, effects: list[str], name: str) -> tuple[float, float]:
+    """Coefficient of `name` and its two-way clustered standard error; NaN when it cannot be estimated.
+
+    A regressor or outcome that does not vary within the effects (columns `effects`) is not estimable.
+    """
+    data = _without_singletons(rows, effects)
+    if len(data) < MIN_FIT_ROWS or data["item_code"].nunique() < 2 or data["day"].nunique() < 2:
+        return np.nan, np.nan
     try:
         with _fixest() as fixest:
-            fit = fixest.feols(formula, data=rows, vcov={"CRV1": "item_code+day"})
-        return float(fit.coef().iloc[-1]), float(fit.se().iloc[-1])
-    except (ValueError, np.linalg.LinAlgError, KeyError, IndexError):
+            fit = fixest.feols(formula, data=data, vcov={"CRV1": "item_code+day"})
+        beta, se = float(fit.coef()[name]), float(fit.se()[name])
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError, LookupError):
         return np.nan, np.nan
+    return (beta, se) if np.isfinite([beta, se]).all() and se > 0 else (np.nan, np.nan)
+
+
+def _without_singletons(rows: pd.DataFrame, effects: list[str]) -> pd.DataFrame:
+    """Rows that share every effect with another row; the others tell nothing about a coefficient."""
+    while len(rows):
+        alone = np.any([rows.groupby(e)[e].transform("size") == 1 for e in effects], axis=0)
+        if not alone.any():
+            break
+        rows = rows[~alone]
+    return rows
 
 
 @contextmanager
@@ -96,11 +114,14 @@ def _category_posterior(category: str, rows: pd.DataFrame, settings: PricingSett
     out: dict[str, object] = {"category": category, "observations": len(rows), **blank}
     if len(rows) < MIN_ROWS or len(rows["item_code"].unique()) < 2:
         return out | {"elasticity": prior, "sd": spread, "shrinkage": 1.0, "method": "prior: too few observations"}
-    effects = {k: f"{v} + day" for k, v in EFFECTS.items()}
-    estimates = {k: _fit(rows, f"log_quantity ~ 1 | {v} | log_price ~ log_cost") for k, v in effects.items()}
-    ols, _ = _fit(rows, f"log_quantity ~ log_price | {effects[MAIN]}")
-    first, first_se = _fit(rows, f"log_price ~ log_cost | {effects[MAIN]}")
-    f_stat = (first / first_se) ** 2 if first_se else np.nan
+    estimates = {
+        k: _fit(rows, f"log_quantity ~ 1 | {v} + day | log_price ~ log_cost", [v, "day"], "log_price")
+        for k, v in EFFECTS.items()
+    }
+    main = [EFFECTS[MAIN], "day"]
+    ols, _ = _fit(rows, f"log_quantity ~ log_price | {EFFECTS[MAIN]} + day", main, "log_price")
+    first, first_se = _fit(rows, f"log_price ~ log_cost | {EFFECTS[MAIN]} + day", main, "log_cost")
+    f_stat = (first / first_se) ** 2
     beta, se = estimates[MAIN]
     se = _widen(se, estimates, len(rows["item_code"].unique()))
     out |= {"elasticity_iv": beta, "se_iv": se, "elasticity_ols": ols, "first_stage_f": f_stat}
@@ -127,7 +148,8 @@ def _normal_update(estimate: float, se: float, prior: float, prior_sd: float) ->
 def _residuals(rows: pd.DataFrame, columns: list[str], effects: str) -> NDArray[np.float64]:
     """Columns less their fixed effects (Frisch–Waugh–Lovell), shape rows × columns."""
     with _fixest() as fixest:
-        return np.column_stack([fixest.feols(f"{c} ~ 1 | {effects}", data=rows, fixef_rm="none").resid() for c in columns])
+        fits = [fixest.feols(f"{c} ~ 1 | {effects}", data=rows, fixef_rm="none") for c in columns]
+    return np.column_stack([fit.resid() for fit in fits])
 
 
 def _item_posteriors(
@@ -155,7 +177,7 @@ _ITEM_COLUMNS = ["elasticity_iv", "se_iv", "elasticity_ols", "first_stage_f", "o
 
 
 def _item_estimates(rows: pd.DataFrame) -> pd.DataFrame:
-    """Just-identified IV per item on the category's demeaned data; errors clustered by half-year of the item.
+    """Just-identified IV per item on the category's demeaned data.
 
     Standard errors are heteroskedasticity-robust (HC1); the rows of one item are days, whose dependence the clustered
     category error carries.
@@ -177,27 +199,34 @@ def _one_item(code: str, yxz: NDArray[np.float64]) -> dict[str, object]:
     se = float(np.sqrt(scale * np.sum((z * (y - beta * x)) ** 2))) / abs(zx)
     se_pi = float(np.sqrt(scale * np.sum((z * (x - pi * z)) ** 2))) / zz
     ols = float(x @ y) / float(x @ x)
-    return row | {"elasticity_iv": beta, "se_iv": se, "elasticity_ols": ols, "first_stage_f": (pi / se_pi) ** 2}
+    f_stat = (pi / se_pi) ** 2 if se_pi > 0 else np.inf
+    return row | {"elasticity_iv": beta, "se_iv": se, "elasticity_ols": ols, "first_stage_f": f_stat}
 
 
 def _common_moves(rows: pd.DataFrame, settings: PricingSettings) -> pd.DataFrame:
     """Elasticity of category demand when all its prices move together, shrunk to the published prior.
 
-    Category × day panel of values at fixed item prices and of fixed-weight price and cost indices; category × half-year
-    and date effects; the category's rows weigh on one common coefficient per category.
+    Category × day series of values at fixed item prices and of value-weighted price and cost indices; weekday and
+    half-year effects; standard errors clustered by week. A weak first stage (F below 10) keeps the prior.
     """
     index = _category_indices(rows)
     out = []
     for category in sorted(rows["category"].unique()):
         group = index[index["category"] == category]
-        beta, se = (
-            _fit(group, "log_quantity ~ weekday | half_year | log_price ~ log_cost")
-            if len(group) > MIN_ROWS
-            else (np.nan, np.nan)
-        )
+        beta, se = _common_estimate(group)
         out.append(_common_row(str(category), beta, se, settings))
-    known = pd.DataFrame(out, columns=["category", "common_elasticity", "common_sd", "common_iv", "common_se"])
-    return known
+    return pd.DataFrame(out, columns=["category", "common_elasticity", "common_sd", "common_iv", "common_se"])
+
+
+def _common_estimate(group: pd.DataFrame) -> tuple[float, float]:
+    """IV coefficient and standard error of one category; NaN with few days or a weak instrument."""
+    effects = ["weekday", "half_year"]
+    if len(group) < MIN_ROWS:
+        return np.nan, np.nan
+    first, first_se = _fit(group, "log_price ~ log_cost | weekday + half_year", effects, "log_cost")
+    if not (first / first_se) ** 2 >= WEAK_F:
+        return np.nan, np.nan
+    return _fit(group, "log_quantity ~ 1 | weekday + half_year | log_price ~ log_cost", effects, "log_price")
 
 
 def _common_row(category: str, beta: float, se: float, settings: PricingSettings) -> dict[str, object]:
@@ -209,7 +238,7 @@ def _common_row(category: str, beta: float, se: float, settings: PricingSettings
 
 
 def _category_indices(rows: pd.DataFrame) -> pd.DataFrame:
-    """Key (category, date): log value at the items' mean prices, log price and log cost index (weights: item values)."""
+    """Key (category, date): log value at the items' mean prices, log price and log cost index, weights item values."""
     means = rows.groupby("item_code")[["log_price", "log_cost"]].transform("mean")
     value = rows["full_price_sold"] * np.exp(means["log_price"])
     parts = pd.DataFrame({
@@ -237,4 +266,4 @@ def draw_elasticities(
     categories, position = np.unique(rows["category"].to_numpy(), return_inverse=True)
     shared = rng.standard_normal((n, len(categories)))[:, position] * rows["sd_shared"].to_numpy()
     own = rng.standard_normal((n, len(rows))) * rows["sd_item"].to_numpy()
-    return np.minimum(rows["elasticity"].to_numpy() + shared + own, LARGEST)
+    return np.asarray(np.minimum(rows["elasticity"].to_numpy() + shared + own, LARGEST))

@@ -7,6 +7,7 @@ The last full price always belongs to the support: shoppers have just been seen 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from replenish.settings import PricingSettings
 
 MIN_ENDING_SHARE = 0.02
 SUPPORT_MIN_DAYS = 5
+CENT = 0.01
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ def price_support(history: DemandHistory, settings: PricingSettings) -> pd.DataF
     return items.join(own).join(group, on="category")
 
 
-def _quantiles(grouped: object, ends: list[float], names: list[str]) -> pd.DataFrame:
-    return grouped.quantile(ends).unstack().set_axis(names, axis=1)  # type: ignore[attr-defined]
+def _quantiles(grouped: Any, ends: list[float], names: list[str]) -> pd.DataFrame:
+    return pd.DataFrame({name: grouped.quantile(end) for name, end in zip(names, ends, strict=True)})
 
 
 def build_ladder(
@@ -87,9 +89,8 @@ def build_ladder(
         top = min(high, reference_price * (1 + settings.max_change))
     if floor > top + 1e-9:
         rung = _next_ending(floor, endings)
-        return Ladder(
-            item_code, (rung,), (low, high), floor, "price raised above the supported prices to keep the cost floor"
-        )
+        what = "above the supported prices" if rung > high + 1e-9 else "by more than a day's change"
+        return Ladder(item_code, (rung,), (low, high), floor, f"price raised {what} to keep the cost floor")
     bottom = max(bottom, floor)
     rungs = _rungs(bottom, top, reference_price, endings, settings.max_rungs)
     return Ladder(item_code, rungs, (low, high), floor, flag)
@@ -103,18 +104,24 @@ def _support_ends(support: pd.Series, unit_cost: float) -> tuple[float, float, s
 
 
 def _rungs(bottom: float, top: float, last: float, endings: NDArray[np.float64], most: int) -> tuple[float, ...]:
-    """At most `most` usual prices in [bottom, top], evenly spread, always with the last price when it is inside."""
+    """At most `most` usual prices in [bottom, top], evenly spread, always with the last price when it is inside.
+
+    The last price is kept to the last decimal, so that choosing it is no price change.
+    """
     whole = np.arange(np.floor(bottom), np.floor(top) + 1)
-    grid = (whole[:, None] + endings[None, :]).ravel()
+    grid = np.unique(np.round(whole[:, None] + endings[None, :], 2))
     grid = grid[(grid >= bottom - 1e-9) & (grid <= top + 1e-9) & (grid > 0)]
-    inside = np.isfinite(last) and bottom - 1e-9 <= last <= top + 1e-9
-    if len(grid) == 0:
-        grid = np.array([] if inside else [np.round(top, 2)])
+    inside = bool(np.isfinite(last)) and bottom - 1e-9 <= last <= top + 1e-9
+    if inside:
+        grid = grid[np.abs(grid - last) >= CENT]
+    elif len(grid) == 0:
+        # Down to the cent, unless that would fall below the cost floor.
+        cut = np.floor(top / CENT + 1e-9) * CENT
+        grid = np.array([np.round(cut, 2) if cut >= bottom - 1e-9 else top])
     spare = most - int(inside)
     if len(grid) > spare:
-        grid = grid[np.unique(np.linspace(0, len(grid) - 1, max(spare, 1)).round().astype(int))]
-    rungs = np.append(grid, last) if inside else grid
-    return tuple(float(v) for v in np.unique(np.round(rungs, 2)))
+        grid = grid[np.unique(np.linspace(0, len(grid) - 1, spare).round().astype(int))] if spare else grid[:0]
+    return tuple(sorted([*grid.tolist(), *([float(last)] if inside else [])]))
 
 
 def _next_ending(price: float, endings: NDArray[np.float64]) -> float:
