@@ -324,7 +324,8 @@ def make_category_plan(
     """Daily order and price per category and unit: the plan of the composite items of `category_tables`.
 
     Composites answer to price with the elasticity of a common move of their category's prices, estimated on the items.
-    Every composite sold lately is listed; minimum display, shelf space and price changes are rules for items and not applied.
+    Every composite sold lately is listed; minimum display, shelf space and price changes are rules for items and are
+    not applied.
     """
     given = settings or Settings()
     name = one_store(tables, store)
