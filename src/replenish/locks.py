@@ -104,8 +104,8 @@ def read_lock_file(path: str | Path) -> tuple[Override, ...]:
     }
     return tuple(
         Override(
-            str(row.item_code), cast(OverrideKind, row.kind), None if pd.isna(value[k]) else float(value[k]), text["author"][k],
-            text["reason"][k], text["date"][k] or None, text["store"][k] or None,
+            str(row.item_code), cast(OverrideKind, row.kind), None if pd.isna(value[k]) else float(value[k]),
+            text["author"][k], text["reason"][k], text["date"][k] or None, text["store"][k] or None,
         )
         for k, row in enumerate(table.itertuples())
     )  # fmt: skip
