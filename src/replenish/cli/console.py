@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 from replenish.errors import StorageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from replenish.history.data_report import DataReport
     from replenish.records import Finding
 
+PRINT_WIDTH = 150
 GRADE_STYLE = {"error": "bold red", "warning": "yellow", "information": ""}
 
 
@@ -33,6 +36,14 @@ def step(message: str) -> Iterator[None]:
 def write_out(text: str) -> None:
     """One answer on stdout."""
     sys.stdout.write(f"{text}\n")
+
+
+def output_console() -> Console:
+    """Console for tables on stdout; off a terminal (a log, a file) wide enough to show reasons whole."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=PRINT_WIDTH)
 
 
 def explain_os_error(error: OSError) -> tuple[str, int]:
@@ -58,7 +69,6 @@ def print_report(report: DataReport) -> None:
 def print_findings(findings: Sequence[Finding]) -> None:
     """Findings as a table: grade, table, and what was found, with examples and advice below it."""
     from rich import box
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -73,7 +83,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
         style = GRADE_STYLE[finding.grade]
         table.add_row(finding.grade, finding.table, escape(sentence(finding)) + below, style=style)
     if findings:
-        Console().print(table)
+        output_console().print(table)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from replenish.cli.console import progress_steps, write_out
+from replenish.cli.console import output_console, progress_steps, write_out
 from replenish.cli.options import Config, Data, Json, Seed, Set, Store, read_settings
 from replenish.errors import ConfigError
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from replenish.records import FittedModels, Plan, Run, Tables
     from replenish.settings import Settings
-
-
-PRINT_WIDTH = 150
 
 
 class Level(Enum):
@@ -162,14 +159,10 @@ def _tell(found: Plan, run: Run, files: list[Path], settings: Settings, data: Pa
         body |= {"run_id": run.run_id, "repeated": run.repeated, "files": [str(f) for f in files]}
         write_out(json.dumps(body, ensure_ascii=False))
         return
-    from rich.console import Console
-
     from replenish.report import print_plan
     from replenish.store.connection import parse_url, shown
 
-    console = Console()
-    # Off a terminal (a log, a file) nothing limits the width: the reasons are shown whole.
-    print_plan(found, console if console.is_terminal else Console(width=PRINT_WIDTH))
+    print_plan(found, output_console())
     again = " (the same run as before: same input, settings and versions give the same plan)" if run.repeated else ""
     write_out(f"\nRun {run.run_id}{again}, kept in {shown(parse_url(settings.storage.database))}")
     write_out("Order files: " + ", ".join(map(str, files)))
