@@ -19,7 +19,8 @@ def profile() -> pd.DataFrame:
     half_hours = np.arange(48)
     share = np.clip((half_hours + 1) / 2 - OPEN, 0, CLOSE - OPEN) / (CLOSE - OPEN)
     return pd.concat([
-        pd.DataFrame({"category": "leafy", "weekday": d, "half_hour": half_hours, "cumulative": share}) for d in range(7)
+        pd.DataFrame({"category": "leafy", "weekday": day, "half_hour": half_hours, "cumulative": share})
+        for day in range(7)
     ])  # fmt: skip
 
 
@@ -102,16 +103,16 @@ def test_without_times_an_empty_stock_keeps_the_day_from_teaching(profile):
 
 
 def simulated(seed: int, days_each: int, sold_out_share: float) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
-    """Panel, intraday counts and true transactions of 20 items: negative binomial days, times from a two-peak profile."""
+    """Panel, intraday counts and true transactions of 20 items: negative binomial days, times around two peaks."""
     rng = np.random.default_rng(seed)
     rows, times = [], []
     for item in range(20):
         usual = rng.uniform(8, 50)
         for day in range(days_each):
             true = rng.poisson(rng.gamma(8, usual / 8))
-            hours = np.sort(
-                np.clip(np.where(rng.random(true) < 0.6, rng.normal(10, 1, true), rng.normal(17.5, 1, true)), 8, 20.99)
-            )
+            morning = rng.random(true) < 0.6
+            peaks = np.where(morning, rng.normal(10, 1, true), rng.normal(17.5, 1, true))
+            hours = np.sort(np.clip(peaks, 8, 20.99))
             stock = int(usual * rng.uniform(0.5, 0.9)) if rng.random() < sold_out_share else true
             seen = hours[: max(stock, 1)]
             if len(seen):
