@@ -23,7 +23,7 @@ ORDERS = ((1, 1, 1), (0, 1, 1))
 
 @dataclass(frozen=True)
 class CategoryArima:
-    """Parameters of one category: `order`, `parameters` (statsmodels order); empty parameters: no usable fit, see `note`."""
+    """Parameters of one category: `order`, `parameters` (statsmodels order); without parameters see `note`."""
 
     category: str
     order: tuple[int, int, int]
@@ -59,7 +59,7 @@ def regressors(calendar: pd.DataFrame, dates: pd.DatetimeIndex) -> pd.DataFrame:
 
 @contextmanager
 def _calm() -> Iterator[None]:
-    """No warnings (convergence is checked), and one thread: the matrices are tiny, waiting threads cost 90 % of the time."""
+    """No warnings (convergence is checked); one thread: matrices are tiny, waiting threads cost 90 % of the time."""
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
         yield
@@ -68,8 +68,8 @@ def _calm() -> Iterator[None]:
 def _model(series: pd.Series, exog: pd.DataFrame, order: tuple[int, int, int]):  # type: ignore[no-untyped-def]
     from statsmodels.tsa.statespace.sarimax import SARIMAX
 
-    used = exog.loc[:, exog.nunique() > 1] if len(series) > MIN_DAYS else exog
-    return SARIMAX(series, exog=used.reindex(columns=exog.columns), order=order, freq="D")
+    # A regressor that never moved (no holiday yet) keeps its coefficient at the start value 0.
+    return SARIMAX(series, exog=exog, order=order, freq="D")
 
 
 def fit_category(category: str, series: pd.Series, calendar: pd.DataFrame) -> CategoryArima:
@@ -103,7 +103,7 @@ def _filtered(m: PanelMatrix, fitted: CategoryArima, series: pd.Series):  # type
 
 
 def one_step_values(m: PanelMatrix, fits: list[CategoryArima], days: int) -> pd.DataFrame:
-    """Forecast money value of each category for each of the last `days` days, made the evening before; NaN without fit."""
+    """Forecast money value of each category for the last `days` days, each made the evening before; NaN without fit."""
     values = category_values(m)
     out = {}
     for fit in fits:

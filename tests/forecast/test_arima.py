@@ -1,0 +1,65 @@
+"""Category ARIMA: a fallback with a note for every series that cannot be fitted, and sensible forecasts otherwise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from replenish.forecast.arima import MIN_DAYS, category_values, fit_arima, fit_category, future_values, one_step_values
+from replenish.forecast.features import future_calendar
+from tests.forecast.shop import matrix, noisy_demand, poisoned
+
+DAYS = pd.date_range("2022-01-03", periods=200, unit="us", freq="D")
+CALENDAR = future_calendar(DAYS[0], DAYS[-1], "CN", None)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.full(200, 3.0), np.full(200, np.nan), np.r_[np.full(150, np.nan), np.arange(50.0)], np.arange(200.0)[:20]],
+    ids=["constant", "all missing", "mostly missing", "short"],
+)
+def test_series_that_cannot_be_fitted_leave_a_note(values: np.ndarray):
+    fit = fit_category("leafy", pd.Series(values, index=DAYS[: len(values)]), CALENDAR)
+    assert fit.parameters == ()
+    assert "too few or constant" in fit.note
+
+
+def test_a_half_year_without_holidays_is_fitted_all_the_same():
+    """Regressors that never moved must not become holes in the design matrix."""
+    rng = np.random.default_rng(0)
+    plain = CALENDAR.assign(is_holiday=False, days_to_holiday=14, days_since_holiday=14)
+    fit = fit_category("leafy", pd.Series(5 + rng.normal(0, 0.2, 200), index=DAYS), plain)
+    assert fit.note == ""
+    assert np.isfinite(fit.parameters).all()
+
+
+def test_category_values_are_money_and_missing_on_closed_days():
+    m = matrix(np.array([[2.0, 3.0], [0.0, 0.0], [1.0, 1.0]]), price=np.array([[5.0, 10.0]]))
+    m.traffic[1] = 0
+    values = category_values(m)["leafy"]
+    np.testing.assert_allclose(values, [np.log(2 * 5 + 3 * 10), np.nan, np.log(15)])
+
+
+def test_forecasts_follow_the_weekday_and_see_nothing_later():
+    m = matrix(noisy_demand(210, 6))
+    fits = fit_arima(m, 180)
+    (fit,) = fits
+    assert fit.parameters, fit.note
+    assert fits == fit_arima(poisoned(m, 179), 180)
+    ahead = future_values(m, fits, 7)["leafy"]
+    assert ahead.index[0] == m.dates[-1] + pd.Timedelta(days=1)
+    saturday, monday = ahead[ahead.index.day_of_week == 5].item(), ahead[ahead.index.day_of_week == 0].item()
+    assert saturday > 1.2 * monday, "drawn as 1.25 against 0.85"
+    past = one_step_values(m, fits, 30)["leafy"]
+    actual = np.exp(category_values(m)["leafy"].iloc[-30:])
+    assert np.abs(past - actual).sum() / actual.sum() < 0.25, "noise of six items: about 0.2"
+
+
+def test_one_step_forecast_of_a_day_does_not_know_the_day():
+    m = matrix(noisy_demand(150, 4))
+    fits = fit_arima(m, 120)
+    spoilt = poisoned(m, 140)
+    clean, dirty = one_step_values(m, fits, 30)["leafy"], one_step_values(spoilt, fits, 30)["leafy"]
+    np.testing.assert_allclose(clean.iloc[:21], dirty.iloc[:21])
+    assert MIN_DAYS <= 120

@@ -1,0 +1,126 @@
+"""Blend, reconciliation, launches and costs, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from replenish.forecast.blend import blend_weights, combine
+from replenish.forecast.coldstart import cold_start, launch_money
+from replenish.forecast.costs import forecast_costs
+from replenish.forecast.hierarchy import best_share, category_factor
+from tests.forecast.shop import matrix, noisy_demand
+
+GROUPS = np.array(["leafy", "leafy", "roots"])
+
+
+def test_the_better_member_gets_the_weight():
+    actual = np.array([[4.0, 6.0, 9.0], [5.0, 5.0, 8.0]])
+    members = {
+        "smoothing": np.where(GROUPS == "leafy", actual, actual + 30),
+        "boosting": np.where(GROUPS == "leafy", actual + 30, actual),
+    }
+    weights = blend_weights(actual, np.ones_like(actual), members, GROUPS)
+    assert weights.loc["roots", "boosting"] > 0.9
+    assert weights.loc["leafy", "smoothing"] > 0.9
+    np.testing.assert_allclose(weights.sum(axis=1), 1)
+
+
+def test_days_that_do_not_teach_do_not_decide_the_blend():
+    actual = np.array([[4.0] * 3, [4.0] * 3])
+    members = {"smoothing": np.array([[4.0] * 3, [99.0] * 3]), "boosting": np.array([[5.0] * 3, [4.0] * 3])}
+    weights = blend_weights(actual, np.array([[1.0] * 3, [0.0] * 3]), members, GROUPS)
+    assert (weights["smoothing"] == 1).all()
+
+
+def test_a_missing_member_leaves_the_other_alone():
+    np.testing.assert_allclose(combine(np.array([2.0, np.nan, 4.0]), np.array([4.0, 5.0, np.nan]), 0.5), [3, 5, 4])
+    one = blend_weights(np.ones((2, 3)), np.ones((2, 3)), {"smoothing": np.ones((2, 3))}, GROUPS)
+    assert one["smoothing"].tolist() == [1, 1]
+
+
+def test_category_factor_by_hand():
+    """Items: 2·5 + 4·2.50 = 20, on the shelf half the time: 10 + 5; category 12 → 0.8. Limited to 1.5 either way."""
+    items, worth = np.array([[2.0, 4.0, 3.0]] * 3), np.array([[5.0, 2.5, 1.0]] * 3)
+    offered = np.array([[1.0, 0.5, 1.0]] * 3)
+    factor = category_factor(items, worth, offered, GROUPS, {"leafy": np.array([12.0, 99.0, np.nan])})
+    np.testing.assert_allclose(factor, [[0.8, 0.8, 1], [1.5, 1.5, 1], [1, 1, 1]])
+
+
+def test_best_share_by_hand():
+    actual, items, factor = np.full((4, 2), 8.0), np.full((4, 2), 4.0), np.full((4, 2), 4.0)
+    assert best_share(actual, np.ones((4, 2)), items, factor) == 0.5, "4 · 4^½ = 8"
+    assert best_share(items, np.ones((4, 2)), items, factor) == 0
+    assert best_share(items * 4, np.ones((4, 2)), items, factor) == 1
+
+
+# ---------------------------------------------------------------- launches
+
+
+def launches():
+    """Two old items (10 a day) and one launched on day 40 that sells 4 a day; price 5.00."""
+    demand, weight = np.full((60, 3), 10.0), np.ones((60, 3))
+    demand[:, 2], weight[:40, 2] = 4, 0
+    return matrix(demand, weight=weight, unit=["kg", "kg", "kg"])
+
+
+def test_items_that_were_always_there_are_no_launches():
+    launch = launch_money(launches(), 60)
+    assert launch == {key: pytest.approx(20) for key in (("leafy", "kg"), ("leafy", ""), ("", ""))}
+    old = launch_money(launches(), 40)
+    assert old["leafy", "kg"] == pytest.approx(50), "nothing was launched: the start of the data is all there is"
+
+
+def test_a_young_item_is_pulled_to_the_launch_level():
+    """Three taught days: half own forecast, half launch money ÷ price. Without any day: the launch level alone."""
+    m = launches()
+    m.weight[:57, 2] = 0
+    launch = {("leafy", "kg"): 30.0}
+    mixed, young = cold_start(m, np.array([10.0, 10.0, 2.0]), launch, 59)
+    assert mixed.tolist() == pytest.approx([10, 10, 0.5 * 2 + 0.5 * 6])
+    assert young.tolist() == [False, False, True]
+    m.weight[:, 2] = 0
+    assert cold_start(m, np.array([10.0, 10.0, np.nan]), launch, 59)[0][2] == pytest.approx(6)
+
+
+def test_a_group_without_launches_takes_the_wider_one():
+    m = matrix(np.ones((60, 2)), category=["roots", "leafy"], unit=["pack", "kg"], weight=np.zeros((60, 2)))
+    missing = np.full(2, np.nan)
+    assert cold_start(m, missing, {("roots", ""): 15.0, ("", ""): 10.0}, 59)[0].tolist() == pytest.approx([3, 2])
+    assert np.isnan(cold_start(m, missing, {}, 59)[0]).all()
+
+
+# ---------------------------------------------------------------- costs
+
+
+def test_cost_is_the_last_valid_price_with_its_past_changes():
+    """A moves by ±10 % every day, B never: 30 pseudo-days of the category's mean square pull them together."""
+    days = 180
+    moving = 2.0 * np.exp(0.1 * (np.arange(days) % 2))
+    m = matrix(np.ones((days, 2)), cost=np.column_stack([moving, np.full(days, 3.0)]))
+    dates = pd.date_range(m.dates[-1] + pd.Timedelta(days=1), periods=2)
+    table = forecast_costs(m, ["P00", "P01"], dates).table.set_index(["item_code", "date"])
+    n, square = days - 1, 0.01 * (days - 1)
+    pooled = square / (2 * n)
+    assert table["unit_cost"].tolist() == pytest.approx([moving[-1], 3.0] * 2)
+    assert table.loc[("P00", dates[0]), "log_sd"] == pytest.approx(np.sqrt((square + 30 * pooled) / (n + 30)))
+    assert table.loc[("P01", dates[0]), "log_sd"] == pytest.approx(np.sqrt(30 * pooled / (n + 30)))
+    assert table.loc[("P00", dates[1]), "log_sd"] == 0.01, "after two days it is always back; the least spread is 1 %"
+
+
+def test_a_category_that_was_never_traded_takes_the_spread_of_the_store():
+    cost = np.exp(np.random.default_rng(0).normal(0, 0.1, (180, 2)))
+    weight = np.ones((180, 2))
+    weight[:, 1] = 0
+    m = matrix(noisy_demand(180, 2), category=["leafy", "roots"], weight=weight, cost=cost)
+    table = forecast_costs(m, ["P00", "P01"], m.dates[-1:] + pd.Timedelta(days=1)).table
+    assert table["log_sd"].iloc[1] == pytest.approx(table["log_sd"].iloc[0], rel=0.05)
+    assert table["log_sd"].iloc[1] > 0.1
+
+
+def test_an_item_without_wholesale_prices_has_no_cost():
+    m = matrix(np.ones((90, 2)), cost=np.column_stack([np.full(90, 2.0), np.full(90, np.nan)]))
+    table = forecast_costs(m, ["P00", "P01"], m.dates[-1:] + pd.Timedelta(days=1)).table
+    assert np.isnan(table["unit_cost"].iloc[1])
+    assert np.isfinite(table["log_sd"]).all()

@@ -1,0 +1,92 @@
+"""Matrices and covariates: the price taken out, the target date's calendar, nothing after the origin."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from replenish.forecast.features import panel_matrix, rolling_mean, state_features, target_features
+from replenish.forecast.smoothing import fit_smoothing, smoothed_levels
+from replenish.history.cleaning import build_history
+from replenish.records import PriceResponse
+from replenish.settings import Settings
+from replenish.sources.folder import tables_from_frames
+from tests.forecast.shop import matrix, noisy_demand, poisoned
+
+
+def tiny_matrix(frames, elasticity: float = -0.5):
+    tables = tables_from_frames(frames)
+    history = build_history(tables, pd.Timestamp("2023-06-30"), Settings(), "main")
+    items = history.items[["item_code", "category"]].assign(elasticity=elasticity)
+    return panel_matrix(history, PriceResponse(items, pd.DataFrame()), "CN", None)
+
+
+def test_price_neutral_demand_by_hand(tiny_frames):
+    """Spinach: 5 kg at 6.00 → 5·6^0.5; from 16 June at 6.60. At the last price 6.60 the first 5 kg are worth 4.77."""
+    m = tiny_matrix(tiny_frames)
+    spinach = m.neutral[:, 0]
+    assert spinach[0] == pytest.approx(5 * 6**0.5)
+    assert spinach[18] == pytest.approx(5 * 6.6**0.5)
+    at_last_price = m.neutral * m.price_factor(m.price[-1])
+    assert at_last_price[0, 0] == pytest.approx(5 * (6.6 / 6) ** -0.5)
+    assert at_last_price[18, 0] == pytest.approx(5)
+
+
+def test_days_without_offer_price_or_opening_teach_nothing(tiny_frames):
+    sales = tiny_frames["sales"]
+    no_price = (sales["item_code"] == "M2") & (sales["date"] < pd.Timestamp("2023-06-05"))
+    sales.loc[no_price, "discounted"] = True
+    tiny_frames["sales"] = sales[sales["date"] != pd.Timestamp("2023-06-14")]
+    m = tiny_matrix(tiny_frames)
+    assert (m.weight[13] == 0).all(), "closed"
+    assert m.weight[:4, 3].tolist() == [0, 0, 0, 0], "never sold at a full price so far"
+    assert np.isnan(m.price[:4, 3]).all()
+    assert m.weight[4, 3] == 1
+    assert np.isfinite(m.neutral).all()
+
+
+def test_weighted_rolling_mean_by_hand():
+    values, weight = np.array([[2.0], [np.nan], [6.0], [8.0]]), np.array([[1.0], [0.0], [0.5], [1.0]])
+    np.testing.assert_allclose(rolling_mean(values, weight, 2).ravel(), [2, 2, 6, (3 + 8) / 1.5])
+
+
+def features(m, origin: int, horizon: int) -> pd.DataFrame:
+    level = smoothed_levels(m, fit_smoothing(m, origin + 1))
+    return target_features(m, state_features(m, level), np.array([origin]), horizon, ("leafy",))
+
+
+def test_covariates_are_those_of_the_target_date():
+    """From Wednesday 28 December 2022, three days ahead is New Year's eve, four days ahead the holiday."""
+    m = matrix(noisy_demand(360, 3))
+    origin = int(m.dates.get_indexer([pd.Timestamp("2022-12-28")])[0])
+    eve, holiday = features(m, origin, 3), features(m, origin, 4)
+    assert (eve["weekday"].iloc[0], eve["is_holiday"].iloc[0], eve["days_to_holiday"].iloc[0]) == (5, 0, 1)
+    assert (holiday["weekday"].iloc[0], holiday["is_holiday"].iloc[0], holiday["month"].iloc[0]) == (6, 1, 1)
+    assert holiday["day_of_year"].iloc[0] == 1
+    assert (holiday["horizon"] == 4).all()
+
+
+@pytest.mark.parametrize(("horizon", "back"), [(1, (6, 13, 20, 27)), (7, (0, 7, 14, 21)), (8, (6, 13, 20, 27))])
+def test_weekday_ratio_takes_the_last_four_days_of_the_target_weekday(horizon, back):
+    m = matrix(noisy_demand(80, 2))
+    level = smoothed_levels(m, fit_smoothing(m, 80))
+    state = state_features(m, level)
+    row = target_features(m, state, np.array([60]), horizon, ("leafy",))
+    days = 60 - np.array(back)
+    assert {(d + 7) % 7 for d in days} == {(60 + horizon) % 7}
+    np.testing.assert_allclose(row["weekday_ratio"], m.neutral[days].mean(0) / np.exp(state["log_base"][60]))
+
+
+def test_nothing_after_the_origin_matters():
+    rng = np.random.default_rng(4)
+    m = matrix(noisy_demand(150, 4), weight=(rng.random((150, 4)) < 0.8).astype(float))
+    for horizon in (1, 3, 7):
+        pd.testing.assert_frame_equal(features(m, 120, horizon), features(poisoned(m, 120), 120, horizon))
+
+
+def test_a_category_keeps_its_number_when_others_appear():
+    m = matrix(noisy_demand(80, 3), category=["apples", "leafy", "roots"])
+    level = smoothed_levels(m, fit_smoothing(m, 80))
+    row = target_features(m, state_features(m, level), np.array([60]), 1, ("leafy", "roots"))
+    np.testing.assert_array_equal(row["category"], [np.nan, 0, 1])
