@@ -1,0 +1,152 @@
+"""Rolling origins: what would have been forecast on past evenings, beside what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+
+import pandas as pd
+
+from replenish.errors import ConfigError, DataError
+from replenish.forecast.features import OFFERED_ENOUGH
+from replenish.forecast.intervals import QUANTILE_NAMES
+from replenish.planning import Progress, Prospect, build_history, fit_models, look_ahead, one_store, silent
+from replenish.records import FittedModels, Tables
+from replenish.settings import Settings
+
+MEMBERS = ("smoothing", "boosting", "arima")
+BLEND = "blend"
+MEAN_7 = "mean_7"
+BENCHMARK_DAYS = 7
+SCALE_DAYS = 365
+HINDSIGHT_DAYS = 28  # whether an item was on offer is clearer some weeks later
+SOLD_OUT = 0.5
+KEY = ["store", "item_code", "date"]
+COLUMNS = (
+    "model", "origin", "date", "horizon", "store", "item_code", "actual", "sold_out", "offered", "price_assumed",
+    "price_actual", "mean", *QUANTILE_NAMES, "category", "unit", "naive_mae", "naive_mse",
+)  # fmt: skip
+
+
+def backtest(
+    tables: Tables,
+    first: date | pd.Timestamp | str,
+    last: date | pd.Timestamp | str,
+    step: int = 7,
+    horizon: int = 7,
+    settings: Settings | None = None,
+    members: Iterable[str] | None = None,
+    store: str | None = None,
+    seed: int = 0,
+    refit_days: int = 28,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """Forecasts from every origin `first`, `first + step`, … up to `last`, beside what was sold.
+
+    Key (model, origin, store, item_code, date); an origin is the evening of the last known day. Columns: horizon
+    [days], actual (net sales, not below 0) [unit], sold_out, offered (probability, seen later), price_assumed (last
+    full price at the origin, which the forecast is for), price_actual (the day's full price, empty without one)
+    [money/unit], mean and q05 … q95 [unit], category, unit, naive_mae and naive_mse (error of “as on the last day on
+    offer” over the year up to the origin, the scale of MASE and RMSSE).
+
+    Models: `blend` (the forecast plans are made from), its members with mean and median only, and `mean_7`, the mean of
+    the days on offer in the week up to the origin. `members` says which take part (smoothing, boosting, arima; default:
+    as in the settings). Items: those sold in the candidate days up to the origin. Models are fitted on what was known
+    at an origin and reused for at most `refit_days`. Target days after the end of the data are left out.
+
+    Raises `ConfigError` (arguments), `DataError` (days outside the data) and `ForecastError` (too little history).
+    """
+    chosen = _settings(settings or Settings(), members, horizon, step)
+    name = one_store(tables, store)
+    mine = tables.for_store(name)
+    origins = _origins(mine, pd.Timestamp(first), pd.Timestamp(last), step)
+    forecasts = pd.concat(_forecasts(mine, origins, horizon, chosen, seed, refit_days, progress), ignore_index=True)
+    progress("what happened")
+    observed = _observed(mine, forecasts["date"].max(), chosen)
+    rows = forecasts.assign(store=name).merge(observed, on=KEY, how="inner", validate="m:1")
+    return rows[list(COLUMNS)]
+
+
+def _settings(settings: Settings, members: Iterable[str] | None, horizon: int, step: int) -> Settings:
+    """The settings with the members asked for, planning from the day after the origin, and far enough ahead."""
+    if horizon < 1 or step < 1:
+        raise ConfigError(f"A backtest needs a horizon and a step of at least 1 day; got {horizon} and {step}.")
+    longest = max(horizon, settings.forecast.horizon_days)
+    chosen = settings.override(shop__lead_time_days=1, forecast__horizon_days=longest)
+    if members is None:
+        return chosen
+    wanted = set(members)
+    if wanted - set(MEMBERS):
+        unknown = ", ".join(sorted(wanted - set(MEMBERS)))
+        raise ConfigError(f"Unknown member(s) {unknown}: choose from {', '.join(MEMBERS)}.")
+    if "smoothing" not in wanted:
+        raise ConfigError("The member smoothing cannot be left out: the others fall back on it.")
+    return chosen.override(forecast__boosting="boosting" in wanted, forecast__arima="arima" in wanted)
+
+
+def _origins(tables: Tables, first: pd.Timestamp, last: pd.Timestamp, step: int) -> pd.DatetimeIndex:
+    """The origins that have at least one day of data after them."""
+    start, end = tables.daily_sales["date"].min(), tables.daily_sales["date"].max()
+    origins = pd.date_range(first, last, freq=pd.Timedelta(days=step), unit="us")
+    usable = origins[(origins > start) & (origins < end)]
+    if usable.empty or len(usable) < len(origins):
+        raise DataError(
+            f"daily_sales: {len(origins) - len(usable)} of {len(origins)} origins from {first:%Y-%m-%d} to "
+            f"{last:%Y-%m-%d} have no data before or after them; the data reaches from {start:%Y-%m-%d} to "
+            f"{end:%Y-%m-%d}.", "Choose other days.",
+        )  # fmt: skip
+    return pd.DatetimeIndex(usable)
+
+
+def _forecasts(
+    tables: Tables, origins: pd.DatetimeIndex, horizon: int, settings: Settings, seed: int, refit_days: int,
+    progress: Progress,
+) -> Iterator[pd.DataFrame]:  # fmt: skip
+    """What each origin forecasts, from what was known that evening and models that are at most `refit_days` old."""
+    models: FittedModels | None = None
+    for number, origin in enumerate(origins, start=1):
+        stage = f"origin {origin:%Y-%m-%d} ({number} of {len(origins)})"
+        if models is None or (origin - models.fitted_as_of).days >= refit_days:
+            progress(f"{stage}, fitting")
+            models = fit_models(tables, origin, settings, seed=seed)
+        progress(stage)
+        yield origin_rows(look_ahead(tables, origin, horizon, settings, models, seed))
+
+
+def origin_rows(ahead: Prospect) -> pd.DataFrame:
+    """The forecasts of one origin, key (model, item_code, date): every model below the other."""
+    table = ahead.forecast.table
+    shared = table[["item_code", "date", "horizon", "category", "unit"]].assign(
+        origin=ahead.history.as_of, price_assumed=table["reference_price"]
+    )
+    shared = shared.join(_item_facts(ahead), on="item_code")
+    blend = shared.assign(model=BLEND, mean=table["mean"], **{q: table[q] for q in QUANTILE_NAMES})
+    members = ahead.forecast.members
+    points = shared.merge(members, on=["item_code", "date"], validate="1:1")
+    names = [c for c in members.columns if c not in ("item_code", "date")]
+    single = [points.assign(model=name, mean=points[name], q50=points[name]) for name in [*names, MEAN_7]]
+    return pd.concat([blend, *single], ignore_index=True).drop(columns=[*names, MEAN_7])
+
+
+def _item_facts(ahead: Prospect) -> pd.DataFrame:
+    """Benchmark and scales as known at the origin, key item_code: mean_7, naive_mae, naive_mse [unit, unit²]."""
+    panel = ahead.history.panel
+    age = (ahead.history.as_of - panel["date"]).dt.days
+    on_offer = panel[(panel["offered_then"] >= OFFERED_ENOUGH) & (age < SCALE_DAYS)]
+    change = on_offer.groupby("item_code")["sold"].diff()
+    scales = pd.DataFrame({"naive_mae": change.abs(), "naive_mse": change**2}).groupby(on_offer["item_code"]).mean()
+    week = on_offer[age.loc[on_offer.index] < BENCHMARK_DAYS]
+    return scales.join(week.groupby("item_code")["sold"].mean().rename(MEAN_7))
+
+
+def _observed(tables: Tables, until: pd.Timestamp, settings: Settings) -> pd.DataFrame:
+    """What happened, for scoring only, as seen some weeks after the last target day; key (store, item_code, date)."""
+    end = tables.daily_sales["date"].max()
+    history = build_history(tables, min(end, until + pd.Timedelta(days=HINDSIGHT_DAYS)), settings)
+    panel = history.panel
+    return panel[["item_code", "date", "offered"]].assign(
+        store=history.store,
+        actual=panel["sold"],
+        sold_out=panel["sold_out_probability"] > SOLD_OUT,
+        price_actual=panel["full_price"],
+    )

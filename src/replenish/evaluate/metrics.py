@@ -1,0 +1,217 @@
+"""Forecast errors over the rows of a backtest, each a ratio of two sums, and a leaderboard with their intervals.
+
+Rows are those of `backtest`: one per model, origin, target date and item. Every metric is called `metric(rows)` and
+gives one number; a row that a metric cannot use (no band, no scale) is left out of it, and without any row it is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replenish.errors import ConfigError
+from replenish.forecast.intervals import QUANTILE_NAMES, QUANTILES
+
+Array = NDArray[np.float64]
+Terms = tuple[Array, Array]
+
+OFFERED_ENOUGH = 0.5
+DAYS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "sold": lambda rows: rows["actual"] > 0,
+    "offered": lambda rows: rows["offered"] >= OFFERED_ENOUGH,
+    "sold_out": lambda rows: rows["sold_out"],
+    "all": lambda rows: pd.Series(True, index=rows.index),
+}
+INTERVAL = (0.025, 0.975)
+VOLUMES = ("low", "middle", "high")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """`metric(rows)` = Σ numerator ÷ Σ denominator over the rows, its square root if `root`; `terms` gives both."""
+
+    name: str
+    terms: Callable[[pd.DataFrame], Terms]
+    root: bool = False
+
+    def __call__(self, rows: pd.DataFrame) -> float:
+        """The metric of these rows; NaN when none can be used."""
+        above, below = self.usable(rows)
+        return float(self.value(above.sum(), below.sum()))
+
+    def usable(self, rows: pd.DataFrame) -> Terms:
+        """Numerator and denominator per row, 0 and 0 where the metric cannot use the row."""
+        above, below = self.terms(rows)
+        known = np.isfinite(above) & np.isfinite(below)
+        return np.where(known, above, 0.0), np.where(known, below, 0.0)
+
+    def value(self, above: Array | float, below: Array | float) -> Array:
+        """The metric from summed terms; NaN where the denominator is 0."""
+        total = np.asarray(below, dtype=float)
+        ratio = np.where(total > 0, np.asarray(above) / np.where(total > 0, total, 1.0), np.nan)
+        return np.asarray(np.sqrt(ratio)) if self.root else ratio
+
+
+def _numbers(rows: pd.DataFrame, name: str) -> Array:
+    return np.asarray(rows[name].to_numpy(dtype=float))
+
+
+def _ones(rows: pd.DataFrame) -> Array:
+    return np.ones(len(rows))
+
+
+def _scale(rows: pd.DataFrame, name: str) -> Array:
+    """The naive error of the item, NaN where it is 0 (a constant series has no scale)."""
+    values = _numbers(rows, name)
+    return np.where(values > 0, values, np.nan)
+
+
+def _wape(rows: pd.DataFrame) -> Terms:
+    actual, forecast = _numbers(rows, "actual"), _numbers(rows, "q50")
+    return np.abs(actual - forecast), np.where(np.isfinite(forecast), actual, np.nan)
+
+
+def _wape_value(rows: pd.DataFrame) -> Terms:
+    above, below = _wape(rows)
+    price = _numbers(rows, "price_assumed")
+    return above * price, below * price
+
+
+def _bias(rows: pd.DataFrame) -> Terms:
+    actual, mean = _numbers(rows, "actual"), _numbers(rows, "mean")
+    return mean - actual, np.where(np.isfinite(mean), actual, np.nan)
+
+
+def _rmsse(rows: pd.DataFrame) -> Terms:
+    return (_numbers(rows, "actual") - _numbers(rows, "mean")) ** 2 / _scale(rows, "naive_mse"), _ones(rows)
+
+
+def _mase(rows: pd.DataFrame) -> Terms:
+    return np.abs(_numbers(rows, "actual") - _numbers(rows, "q50")) / _scale(rows, "naive_mae"), _ones(rows)
+
+
+def _pinball(rows: pd.DataFrame) -> Terms:
+    error = _numbers(rows, "actual")[:, None] - rows[list(QUANTILE_NAMES)].to_numpy(dtype=float)
+    level = np.array(QUANTILES)
+    loss = np.maximum(level * error, (level - 1) * error).mean(axis=1)
+    return loss / _scale(rows, "naive_mae"), _ones(rows)
+
+
+def _coverage(low: str, high: str) -> Callable[[pd.DataFrame], Terms]:
+    def terms(rows: pd.DataFrame) -> Terms:
+        actual, lower, upper = (_numbers(rows, name) for name in ("actual", low, high))
+        inside = ((lower <= actual) & (actual <= upper)).astype(float)
+        return np.where(np.isfinite(lower) & np.isfinite(upper), inside, np.nan), _ones(rows)
+
+    return terms
+
+
+def _width(low: str, high: str) -> Callable[[pd.DataFrame], Terms]:
+    def terms(rows: pd.DataFrame) -> Terms:
+        width = _numbers(rows, high) - _numbers(rows, low)
+        return width, np.where(np.isfinite(width), _numbers(rows, "actual"), np.nan)
+
+    return terms
+
+
+wape = Metric("wape", _wape)
+"""Σ|actual − q50| ÷ Σ actual, quantities as they are (the field's convention)."""
+
+wape_value = Metric("wape_value", _wape_value)
+"""The same with quantities valued at the assumed price, so that kilograms and packs are not added up."""
+
+bias = Metric("bias", _bias)
+"""Σ(mean − actual) ÷ Σ actual: positive when too much is forecast."""
+
+rmsse = Metric("rmsse", _rmsse, root=True)
+"""√ mean of (actual − mean)² ÷ the item's mean squared naive error (Hyndman & Koehler 2006; M5), pooled over rows."""
+
+mase = Metric("mase", _mase)
+"""Mean of |actual − q50| ÷ the item's mean absolute naive error (Hyndman & Koehler 2006)."""
+
+pinball = Metric("pinball", _pinball)
+"""Mean pinball loss over the quantiles ÷ the item's mean absolute naive error (scaled pinball loss of the M5)."""
+
+coverage_80 = Metric("coverage_80", _coverage("q10", "q90"))
+"""Share of rows with q10 ≤ actual ≤ q90."""
+
+coverage_90 = Metric("coverage_90", _coverage("q05", "q95"))
+"""Share of rows with q05 ≤ actual ≤ q95."""
+
+width_80 = Metric("width_80", _width("q10", "q90"))
+"""Σ(q90 − q10) ÷ Σ actual."""
+
+width_90 = Metric("width_90", _width("q05", "q95"))
+"""Σ(q95 − q05) ÷ Σ actual."""
+
+METRICS: tuple[Metric, ...] = (
+    wape, wape_value, bias, rmsse, mase, pinball, coverage_80, width_80, coverage_90, width_90,
+)  # fmt: skip
+
+
+def with_volume(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with `volume`: which third (low, middle, high) of the items its item is in by mean value sold."""
+    value = (rows["actual"] * rows["price_assumed"]).groupby([rows["store"], rows["item_code"]]).mean()
+    third = ((value.rank(method="first") - 1) * len(VOLUMES) // len(value)).astype(int)
+    return rows.join(third.map(dict(enumerate(VOLUMES))).rename("volume"), on=["store", "item_code"])
+
+
+def leaderboard(
+    rows: pd.DataFrame, by: Sequence[str] = (), days: str = "sold", draws: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Every metric per model and group, best WAPE first within the group.
+
+    Key (*by, model). Columns: `rows` (number scored), and for each metric its value, `_low` and `_high`: the 95 %
+    interval from `draws` resamples of whole origins, the same for all models (days of one origin hang together).
+    `by`: columns of the rows, for example category or horizon. `days`: sold, offered, sold_out or all.
+
+    Raises `ConfigError` for unknown `days` or columns.
+    """
+    if days not in DAYS:
+        raise ConfigError(f"Unknown days “{days}”: choose one of {', '.join(DAYS)}.")
+    unknown = [name for name in by if name not in rows.columns]
+    if unknown:
+        raise ConfigError(
+            f"leaderboard: no column {', '.join(unknown)}. There are: {', '.join(map(str, rows.columns))}."
+        )
+    scored = rows[DAYS[days](rows)]
+    key = [*by, "model"]
+    sums = _sums_by_origin(scored, key)
+    weights = _resamples(pd.Index(scored["origin"].unique()), draws, seed)
+    scores = {name: _scores(group, weights) for name, group in sums.groupby(level=key, sort=True)}
+    names = ["rows", *(f"{metric.name}{part}" for metric in METRICS for part in ("", "_low", "_high"))]
+    index = pd.MultiIndex.from_tuples(list(scores), names=key) if scores else sums.droplevel("origin").index[:0]
+    table = pd.DataFrame(list(scores.values()), index=index, columns=names)
+    return table.reset_index().sort_values([*by, "wape"], ignore_index=True)
+
+
+def _sums_by_origin(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """Summed terms of every metric per key and origin: columns rows, `<metric>_above`, `<metric>_below`."""
+    columns: dict[str, Array] = {"rows": _ones(rows)}
+    for metric in METRICS:
+        columns[f"{metric.name}_above"], columns[f"{metric.name}_below"] = metric.usable(rows)
+    terms = pd.DataFrame(columns, index=rows.index)
+    return terms.groupby([rows[name] for name in [*key, "origin"]], observed=True).sum()
+
+
+def _resamples(origins: pd.Index, draws: int, seed: int) -> pd.DataFrame:
+    """How often each origin (column) is in each resample (row)."""
+    n = len(origins)
+    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws) if n else np.zeros((draws, 0))
+    return pd.DataFrame(counts, columns=origins)
+
+
+def _scores(sums: pd.DataFrame, weights: pd.DataFrame) -> dict[str, float]:
+    count = weights[sums.index.get_level_values("origin")].to_numpy(dtype=float)
+    out: dict[str, float] = {"rows": int(sums["rows"].sum())}
+    for metric in METRICS:
+        above, below = (sums[f"{metric.name}_{part}"].to_numpy() for part in ("above", "below"))
+        drawn = metric.value(count @ above, count @ below)
+        out[metric.name] = float(metric.value(above.sum(), below.sum()))
+        low, high = np.nanquantile(drawn, INTERVAL) if np.isfinite(drawn).any() else (np.nan, np.nan)
+        out[f"{metric.name}_low"], out[f"{metric.name}_high"] = float(low), float(high)
+    return out

@@ -1,0 +1,120 @@
+"""Rolling origins see nothing of what came later, and what happened stands beside each forecast."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from replenish.errors import ConfigError, DataError
+from replenish.evaluate.backtest import COLUMNS, backtest
+from replenish.records import Tables
+from replenish.sources.folder import tables_from_frames
+from tests.evaluate.worlds import long_frames, quick_settings
+
+ORIGINS = ["2023-06-10", "2023-06-17", "2023-06-24"]
+KEY = ["model", "origin", "store", "item_code", "date"]
+FORECAST = ["horizon", "price_assumed", "mean", "q05", "q50", "q95", "naive_mae", "naive_mse"]
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    return tables_from_frames(long_frames())
+
+
+@pytest.fixture(scope="module")
+def rows(tables: Tables) -> pd.DataFrame:
+    return backtest(tables, ORIGINS[0], ORIGINS[-1], step=7, horizon=3, settings=quick_settings())
+
+
+def test_one_row_per_model_origin_item_and_day(rows: pd.DataFrame) -> None:
+    assert tuple(rows.columns) == COLUMNS
+    assert not rows.duplicated(KEY).any()
+    assert len(rows) == 3 * 3 * 4 * 3  # models × origins × items × days
+    assert set(rows["model"]) == {"blend", "smoothing", "mean_7"}
+    assert sorted(rows["origin"].unique()) == [pd.Timestamp(o) for o in ORIGINS]
+    assert ((rows["date"] - rows["origin"]).dt.days == rows["horizon"]).all()
+
+
+def test_only_the_blend_has_bands(rows: pd.DataFrame) -> None:
+    blend = rows["model"] == "blend"
+    assert rows.loc[blend, ["q05", "q50", "q95"]].notna().all(axis=None)
+    assert rows.loc[~blend, ["q05", "q95"]].isna().all(axis=None)
+    assert (rows.loc[~blend, "q50"] == rows.loc[~blend, "mean"]).all()
+
+
+def test_what_happened_and_the_benchmark_by_hand(rows: pd.DataFrame) -> None:
+    """Spinach: 10 sales of 0.5 kg, on 11 June (Sunday) half as much again. The week up to Saturday 10 June sold
+    5 kg on four days, 5 + 1 on clearance on Friday, 7.5 on Saturday and Sunday: 41 ÷ 7."""
+    mine = rows[(rows["item_code"] == "L1") & (rows["origin"] == "2023-06-10") & (rows["model"] == "mean_7")]
+    first = mine.set_index("horizon").loc[1]
+    assert first["actual"] == pytest.approx(7.5)
+    assert first["mean"] == pytest.approx((4 * 5 + 6 + 7.5 + 7.5) / 7)
+    assert (first["price_assumed"], first["price_actual"]) == pytest.approx((6.0, 6.0))
+    assert not first["sold_out"]
+
+
+def test_the_price_assumed_is_the_last_known_at_the_origin() -> None:
+    """Spinach costs 6.60 instead of 6.00 from 16 June on."""
+    tables = tables_from_frames(long_frames())
+    rows = backtest(tables, "2023-06-15", "2023-06-15", horizon=1, settings=quick_settings())
+    spinach = rows[rows["item_code"] == "L1"]
+    assert spinach["price_assumed"].tolist() == pytest.approx([6.0] * len(spinach))
+    assert spinach["price_actual"].tolist() == pytest.approx([6.6] * len(spinach))
+
+
+def test_observations_after_an_origin_change_nothing_it_forecast(rows: pd.DataFrame) -> None:
+    origin = pd.Timestamp(ORIGINS[1])
+    frames = long_frames()
+    later = frames["sales"]["date"] > origin
+    frames["sales"].loc[later, ["quantity", "unit_price"]] = [77.0, 99.0]
+    frames["wholesale"].loc[frames["wholesale"]["date"] > origin, "wholesale_price"] = 55.0
+    poisoned = backtest(
+        tables_from_frames(frames), ORIGINS[0], ORIGINS[1], step=7, horizon=3, settings=quick_settings()
+    )
+    clean = rows[rows["origin"] <= origin]
+    pd.testing.assert_frame_equal(
+        poisoned.set_index(KEY)[FORECAST], clean.set_index(KEY)[FORECAST], check_exact=True, check_index_type=False
+    )
+    assert (poisoned.loc[poisoned["date"] > origin, "actual"] > 100).all()
+
+
+def test_models_are_fitted_again_when_they_are_too_old(tables: Tables) -> None:
+    stages: list[str] = []
+    backtest(
+        tables, ORIGINS[0], ORIGINS[-1], horizon=1, settings=quick_settings(), refit_days=14, progress=stages.append
+    )
+    assert [s for s in stages if "fitting" in s] == [
+        "origin 2023-06-10 (1 of 3), fitting",
+        "origin 2023-06-24 (3 of 3), fitting",
+    ]
+
+
+def test_target_days_after_the_data_are_left_out(tables: Tables) -> None:
+    rows = backtest(tables, "2023-06-28", "2023-06-28", horizon=7, settings=quick_settings())
+    assert rows["date"].max() == pd.Timestamp("2023-06-30")
+    assert set(rows["horizon"]) == {1, 2}
+
+
+def test_members_choose_what_takes_part(tables: Tables) -> None:
+    rows = backtest(tables, ORIGINS[0], ORIGINS[0], horizon=1, settings=quick_settings(forecast__arima=True),
+                    members=["smoothing"])  # fmt: skip
+    assert set(rows["model"]) == {"blend", "smoothing", "mean_7"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"members": ["prophet"]}, r"Unknown member\(s\) prophet: choose from smoothing, boosting, arima"),
+        ({"members": ["boosting"]}, "smoothing cannot be left out"),
+        ({"step": 0}, "at least 1 day; got 7 and 0"),
+        ({"store": "east"}, "Store “east” is not in the data"),
+    ],
+)
+def test_wrong_arguments_are_refused(tables: Tables, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        backtest(tables, ORIGINS[0], ORIGINS[0], **arguments)  # type: ignore[arg-type]
+
+
+def test_origins_outside_the_data_are_named(tables: Tables) -> None:
+    with pytest.raises(DataError, match="1 of 2 origins from 2023-06-24 to 2023-07-01 have no data"):
+        backtest(tables, "2023-06-24", "2023-07-01", step=7)

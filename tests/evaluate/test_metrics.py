@@ -1,0 +1,105 @@
+"""Metrics worked by hand on two items and two origins."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from replenish.errors import ConfigError
+from replenish.evaluate import metrics
+from replenish.forecast.intervals import QUANTILE_NAMES
+
+
+def make_rows() -> pd.DataFrame:
+    """Three scored cells of the model `a`.
+
+    item   actual  mean  q50  q10 … q90  price  naive_mae  naive_mse
+    apple      10    12    8     6 … 12      2          4         16
+    apple       6     6    5     4 … 8       2          4         16
+    pepper      4     2    6     5 … 9      10          2          4
+    """
+    rows = pd.DataFrame({
+        "model": "a", "store": "main", "item_code": ["apple", "apple", "pepper"],
+        "origin": pd.to_datetime(["2023-01-01", "2023-01-02", "2023-01-02"]), "horizon": 1,
+        "category": ["fruit", "fruit", "vegetable"], "actual": [10.0, 6.0, 4.0], "mean": [12.0, 6.0, 2.0],
+        "sold_out": [False, False, True], "offered": [1.0, 1.0, 0.4], "price_assumed": [2.0, 2.0, 10.0],
+        "naive_mae": [4.0, 4.0, 2.0], "naive_mse": [16.0, 16.0, 4.0],
+    })  # fmt: skip
+    bands = {"q05": [4, 4, 4], "q10": [6, 4, 5], "q25": [7, 5, 5], "q50": [8, 5, 6], "q75": [10, 6, 7],
+             "q90": [12, 8, 9], "q95": [14, 9, 10]}  # fmt: skip
+    return rows.assign(**{name: np.array(values, dtype=float) for name, values in bands.items()})
+
+
+@pytest.mark.parametrize(
+    ("metric", "by_hand"),
+    [
+        (metrics.wape, (2 + 1 + 2) / 20),
+        (metrics.wape_value, (2 * 2 + 1 * 2 + 2 * 10) / (20 + 12 + 40)),
+        (metrics.bias, (2 + 0 - 2) / 20),
+        (metrics.rmsse, np.sqrt((4 / 16 + 0 / 16 + 4 / 4) / 3)),
+        (metrics.mase, (2 / 4 + 1 / 4 + 2 / 2) / 3),
+        (metrics.coverage_80, 2 / 3),  # the pepper's 4 is below its q10 of 5
+        (metrics.width_80, (6 + 4 + 4) / 20),
+        (metrics.coverage_90, 3 / 3),
+        (metrics.width_90, (10 + 5 + 6) / 20),
+    ],
+)
+def test_metrics_by_hand(metric: metrics.Metric, by_hand: float) -> None:
+    assert metric(make_rows()) == pytest.approx(by_hand)
+
+
+def test_pinball_by_hand() -> None:
+    """Apple, actual 10: losses .05·6, .10·4, .25·3, .50·2, .75·0, .10·2, .05·4 = 2.85; ÷ 7 quantiles ÷ naive 4."""
+    assert metrics.pinball(make_rows().iloc[:1]) == pytest.approx(2.85 / 7 / 4)
+
+
+def test_rows_without_bands_or_scale_are_left_out_of_the_metrics_that_need_them() -> None:
+    rows = make_rows()
+    rows.loc[2, [q for q in QUANTILE_NAMES if q != "q50"]] = np.nan
+    rows.loc[0, ["naive_mae", "naive_mse"]] = 0.0
+    assert metrics.coverage_80(rows) == 1.0
+    assert metrics.wape(rows) == pytest.approx(5 / 20)
+    assert metrics.mase(rows) == pytest.approx((1 / 4 + 2 / 2) / 2)
+    assert np.isnan(metrics.coverage_80(rows.iloc[2:]))
+    assert np.isnan(metrics.wape(rows.iloc[:0]))
+
+
+def test_leaderboard_puts_the_best_model_first_with_an_interval_over_origins() -> None:
+    """Model b is right everywhere. Resamples of the two origins of a give WAPE 2/10, 5/20 or 3/10."""
+    rows = make_rows()
+    perfect = rows.assign(model="b", q50=rows["actual"], mean=rows["actual"])
+    board = metrics.leaderboard(pd.concat([rows, perfect]), days="all")
+    assert board["model"].tolist() == ["b", "a"]
+    assert board["rows"].tolist() == [3, 3]
+    assert board["wape"].tolist() == pytest.approx([0.0, 5 / 20])
+    assert (board.loc[1, "wape_low"], board.loc[1, "wape_high"]) == pytest.approx((2 / 10, 3 / 10))
+    assert (board.loc[0, "wape_low"], board.loc[0, "wape_high"]) == (0.0, 0.0)
+
+
+def test_leaderboard_by_group_and_by_kind_of_day() -> None:
+    rows = make_rows()
+    by_category = metrics.leaderboard(rows, by=["category"], days="all").set_index("category")
+    assert by_category["wape"].to_dict() == pytest.approx({"fruit": 3 / 16, "vegetable": 2 / 4})
+    assert metrics.leaderboard(rows, days="offered")["rows"].tolist() == [2]
+    assert metrics.leaderboard(rows, days="sold_out")["wape"].tolist() == pytest.approx([2 / 4])
+    assert metrics.leaderboard(rows.assign(actual=0.0)).empty
+
+
+def test_the_leaderboard_does_not_change_with_the_order_of_rows() -> None:
+    rows = make_rows()
+    pd.testing.assert_frame_equal(metrics.leaderboard(rows), metrics.leaderboard(rows.iloc[::-1]))
+
+
+def test_volume_thirds_go_by_value_sold() -> None:
+    """Mean value: apple (20 + 12)/2 = 16, pepper 40, plum 3·2 = 6."""
+    plum = make_rows().iloc[:1].assign(item_code="plum", actual=3.0)
+    volume = metrics.with_volume(pd.concat([make_rows(), plum], ignore_index=True))["volume"]
+    assert volume.tolist() == ["middle", "middle", "high", "low"]
+
+
+def test_unknown_days_and_columns_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"Unknown days “quiet”: choose one of sold, offered, sold_out, all\."):
+        metrics.leaderboard(make_rows(), days="quiet")
+    with pytest.raises(ConfigError, match="no column colour"):
+        metrics.leaderboard(make_rows(), by=["colour"])
