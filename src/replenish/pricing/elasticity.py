@@ -158,7 +158,7 @@ def _item_posteriors(
     """Posterior of every item: its own IV estimate, where it has one, shrunk to the category posterior."""
     out = pd.DataFrame({"item_code": item_codes, "category": level["category"]})
     own = _item_estimates(rows) if level["method"] == "iv" else pd.DataFrame(columns=["item_code", *_ITEM_COLUMNS])
-    out = out.merge(own, how="left", on="item_code", validate="1:1")
+    out = out.merge(own, how="left", on="item_code", validate="1:1").astype(dict.fromkeys(_ITEM_COLUMNS, "float64"))
     mean, shared = float(level["elasticity"]), float(level["sd"])  # type: ignore[arg-type]
     usable = out["se_iv"].gt(0) & out["first_stage_f"].ge(WEAK_F)
     variance = np.where(usable, out["se_iv"] ** 2, np.inf)
