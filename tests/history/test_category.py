@@ -23,15 +23,18 @@ def test_kilograms_and_packs_are_never_added_up(tiny_frames: Frames):
 
 
 def test_a_composite_day_by_hand(tiny_frames: Frames):
-    """Thursday 8 June: 10 · 0.5 kg spinach at 6.00 (cost 3.50) and 6 · 0.4 kg lettuce at 5.00 (cost 3.00)."""
+    """Thursday 8 June: 10 · 0.5 kg spinach at 6.00 (cost 3.50) and 6 · 0.4 kg lettuce at 5.00 (cost 3.00).
+
+    The basket of 1–8 June: 8 · 5 kg spinach and 1 kg more on Friday, 8 · 2.4 = 19.2 kg lettuce.
+    """
     composites = category_tables(tables_from_frames(tiny_frames), DAY)
     sales = composites.daily_sales
     day = sales[(sales["item_code"] == "leafy (kg)") & (sales["date"] == pd.Timestamp("2023-06-08"))].iloc[0]
     assert day["quantity"] == pytest.approx(7.4)
     assert day["transactions"] == 16
-    assert day["full_price"] == pytest.approx((5 * 6 + 2.4 * 5) / 7.4)
+    assert day["full_price"] == pytest.approx((41 * 6 + 19.2 * 5) / 60.2)
     costs = composites.wholesale.set_index(["item_code", "date"])["wholesale_price"]
-    assert costs["leafy (kg)", pd.Timestamp("2023-06-08")] == pytest.approx((5 * 3.5 + 2.4 * 3) / 7.4)
+    assert costs["leafy (kg)", pd.Timestamp("2023-06-08")] == pytest.approx((41 * 3.5 + 19.2 * 3) / 60.2)
 
 
 def test_loss_rate_is_weighted_by_what_the_goods_cost(tiny_frames: Frames):
@@ -47,7 +50,7 @@ def test_an_impossible_cost_does_not_enter_the_average(tiny_frames: Frames):
     costs.loc[(costs["item_code"] == "L1") & (costs["date"] == pd.Timestamp("2023-06-08")), "wholesale_price"] = 0.01
     composites = category_tables(tables_from_frames(tiny_frames), DAY)
     day = composites.wholesale.set_index(["item_code", "date"])["wholesale_price"]
-    assert day["leafy (kg)", pd.Timestamp("2023-06-08")] == pytest.approx(3.0), "what is left: lettuce"
+    assert day["leafy (kg)", pd.Timestamp("2023-06-08")] == pytest.approx((41 * 3.5 + 19.2 * 3) / 60.2), "last valid"
 
 
 def test_only_what_was_known_counts_and_the_fingerprint_tells_the_day(tiny_frames: Frames):

@@ -17,24 +17,26 @@ from replenish.schemas import DAILY_SALES, ITEMS
 from replenish.settings import HistorySettings
 
 WEIGHT_DAYS = 90
+BASKET_DAYS = 28
 
 
 def category_tables(tables: Tables, as_of: pd.Timestamp, settings: HistorySettings | None = None) -> Tables:
     """Tables whose items are the composites “category (unit)”, from what was known on the evening of `as_of`.
 
-    Quantities are sums [unit]; the full price is the quantity-weighted mean; the wholesale price is weighted by what
-    was sold that day, impossible prices left out; the loss rate by the cost of what was sold in the last 90 days.
+    Quantities are sums [unit]. Full and wholesale price of a day are those of the basket sold in the 28 days up to it,
+    each item at its last price (impossible costs left out): a mean over the day's own sales would move with the mix.
+    The loss rate is weighted by the cost of what was sold in the last 90 days.
     """
     known = tables.up_to(as_of)
     names = _composites(known.items)
     sales = known.daily_sales.merge(names, on=["store", "item_code"], validate="m:1")
     valid = _valid_costs(known.wholesale, settings or HistorySettings())
-    costs = _wholesale(sales, valid)
+    price, cost = _basket_prices(sales, valid)
     items = _items(known.items, names, sales, valid, as_of)
     mark = hashlib.sha256(f"category {tables.fingerprint} {as_of:%Y-%m-%d}".encode()).hexdigest()
     return replace(
-        known, items=items, daily_sales=_daily(sales), wholesale=costs, stock=None, orders=None, competitor_prices=None,
-        fingerprint=mark,
+        known, items=items, daily_sales=_daily(sales, price), wholesale=cost, stock=None, orders=None,
+        competitor_prices=None, fingerprint=mark,
     )  # fmt: skip
 
 
@@ -49,32 +51,40 @@ def _composites(items: pd.DataFrame) -> pd.DataFrame:
     return items[["store", "item_code"]].assign(composite=code)
 
 
-def _daily(sales: pd.DataFrame) -> pd.DataFrame:
-    """Composite item-days in the declared form of `daily_sales`."""
-    rows = sales.assign(
-        full_value=sales["full_price"] * sales["full_price_quantity"],
-        discounted_value=sales["discounted_price"] * sales["discounted_quantity"],
-        priced=sales["full_price_quantity"].where(sales["full_price"].notna(), 0.0),
-    )
+def _daily(sales: pd.DataFrame, price: pd.DataFrame) -> pd.DataFrame:
+    """Composite item-days in the declared form of `daily_sales`, `full_price` being the basket's."""
+    rows = sales.assign(discounted_value=sales["discounted_price"] * sales["discounted_quantity"])
     sums = ["quantity", "revenue", "transactions", "returns", "return_quantity", "full_price_quantity",
-            "discounted_quantity", "discounted_transactions", "full_value", "discounted_value", "priced"]  # fmt: skip
+            "discounted_quantity", "discounted_transactions", "discounted_value"]  # fmt: skip
     how = dict.fromkeys(sums, "sum") | {"first_sale_hour": "min", "last_sale_hour": "max", "largest_sale": "max"}
     out = rows.groupby(["store", "date", "composite"]).agg(how).reset_index().rename(columns={"composite": "item_code"})
-    out["full_price"] = out["full_value"] / out["priced"].where(out["priced"] > 0)
+    out = out.merge(price, how="left", on=["store", "date", "item_code"], validate="1:1")
+    out["full_price"] = out["full_price"].where(out["full_price_quantity"] > 0)
     out["discounted_price"] = out["discounted_value"] / out["discounted_quantity"].where(out["discounted_quantity"] > 0)
     return out[DAILY_SALES.names]
 
 
-def _wholesale(sales: pd.DataFrame, wholesale: pd.DataFrame) -> pd.DataFrame:
-    """Composite wholesale prices of the days with sales, weighted by the quantity sold."""
-    costed = sales.merge(wholesale, on=["store", "date", "item_code"], validate="1:1")
-    sold = costed["quantity"].clip(lower=0.0)
-    parts = costed.assign(weight=sold, value=sold * costed["wholesale_price"])
-    total = parts.groupby(["store", "date", "composite"])[["weight", "value"]].sum().reset_index()
-    total = total[total["weight"] > 0]
-    price = total["value"] / total["weight"]
-    out = total.rename(columns={"composite": "item_code"})[["store", "date", "item_code"]]
-    return out.assign(wholesale_price=price)
+def _basket_prices(sales: pd.DataFrame, wholesale: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Full price and wholesale price of each composite's basket; keys (store, date, item_code) on days with sales."""
+    costed = sales.merge(wholesale, how="left", on=["store", "date", "item_code"], validate="1:1")
+    prices, costs = [], []
+    for (store, composite), rows in costed.groupby(["store", "composite"]):
+        prices.append(_basket(rows, "full_price").assign(store=str(store), item_code=str(composite)))
+        costs.append(_basket(rows, "wholesale_price").assign(store=str(store), item_code=str(composite)))
+    columns = ["store", "date", "item_code"]
+    return pd.concat(prices)[[*columns, "full_price"]], pd.concat(costs)[[*columns, "wholesale_price"]].dropna()
+
+
+def _basket(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Mean of the items' last `column`, weighted by what was sold in the 28 days up to each day; key date."""
+    days = pd.date_range(rows["date"].min(), rows["date"].max(), unit="us", name="date")
+    sold = rows.pivot_table(index="date", columns="item_code", values="quantity", aggfunc="sum").reindex(days)
+    weight = sold.fillna(0.0).clip(lower=0.0).rolling(BASKET_DAYS, min_periods=1).sum()
+    last = rows.pivot_table(index="date", columns="item_code", values=column, aggfunc="mean").reindex(days)
+    last = last.reindex(columns=sold.columns).ffill(limit=BASKET_DAYS)
+    weight = weight.where(last.notna(), 0.0)
+    mean = (weight * last.fillna(0.0)).sum(axis=1) / weight.sum(axis=1).where(lambda total: total > 1e-9)
+    return mean[mean.index.isin(rows["date"])].rename(column).reset_index()
 
 
 def _items(
