@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from replenish.errors import DataError
 from replenish.history.cleaning import build_history, sold_recently, valid_costs
-from replenish.records import DemandHistory, Tables
+from replenish.records import DemandHistory
 from replenish.settings import HistorySettings, Settings
 from replenish.sources.folder import tables_from_frames
+from tests.small_shop import poisoned
 
 Frames = dict[str, pd.DataFrame]
 SETTINGS = Settings()
@@ -143,19 +142,6 @@ def test_without_times_and_stock_the_report_says_that_sales_stand_for_demand(tin
 
 
 # ---------------------------------------------------------------- nothing from the future
-
-
-def poisoned(tables: Tables, after: str) -> Tables:
-    """Every observation after the day changed: sales and costs multiplied or made NaN."""
-    day = pd.Timestamp(after)
-    sales, intraday, costs = (getattr(tables, n).copy() for n in ("daily_sales", "intraday_sales", "wholesale"))
-    late = sales["date"] > day
-    for column in ("quantity", "full_price", "full_price_quantity", "transactions"):
-        sales.loc[late, column] = sales.loc[late, column] * 7
-    sales.loc[late, ["discounted_price", "last_sale_hour"]] = np.nan
-    intraday.loc[intraday["date"] > day, "transactions"] *= 50
-    costs.loc[costs["date"] > day, "wholesale_price"] = np.nan
-    return replace(tables, daily_sales=sales, intraday_sales=intraday, wholesale=costs)
 
 
 def test_nothing_after_the_day_matters(tiny_frames: Frames):

@@ -1,0 +1,159 @@
+"""The whole road on a small shop: reproducible, blind to the future, kept models, and arguments that make no sense."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from replenish.errors import ConfigError, DataError, InfeasiblePlanError
+from replenish.planning import (
+    build_history,
+    fit_models,
+    forecast_demand,
+    make_category_plan,
+    make_plan,
+    one_store,
+)  # fmt: skip
+from replenish.records import FittedModels, Override, Plan, Tables
+from replenish.schemas import PLAN_LINES, check_table
+from replenish.sources.folder import tables_from_frames
+from replenish.store.fitted import load_models, save_models
+from tests.small_shop import SETTINGS, poisoned, small_frames
+
+AS_OF = pd.Timestamp("2024-06-19")
+PLANNED = pd.Timestamp("2024-06-20")
+
+
+@pytest.fixture(scope="session")
+def shop(demo_folder: Path) -> Tables:
+    return tables_from_frames(small_frames(demo_folder))
+
+
+@pytest.fixture(scope="session")
+def models(shop: Tables) -> FittedModels:
+    return fit_models(shop, AS_OF, SETTINGS)
+
+
+@pytest.fixture(scope="session")
+def plan(shop: Tables, models: FittedModels) -> Plan:
+    return make_plan(shop, AS_OF, 1, SETTINGS, models=models)
+
+
+def same(a: Plan, b: Plan) -> bool:
+    for name in ("lines", "candidates", "cover", "forecast", "price_curve"):
+        pd.testing.assert_frame_equal(getattr(a, name), getattr(b, name), check_exact=True)
+    return all(a.summary[key] == b.summary[key] for key in ("promised", "expected", "range_80", "baseline"))
+
+
+def test_plan_keeps_its_declared_form_and_its_rules(plan: Plan):
+    check_table(plan.lines, PLAN_LINES)
+    assert set(plan.lines["date"]) == {PLANNED}
+    assert 3 <= len(plan.lines) <= 8
+    assert (plan.lines["order_quantity"] >= 2.5).all()
+    packs = plan.lines.loc[plan.lines["unit"] == "pack", "order_quantity"]
+    assert (packs == packs.round()).all()
+    listed, others = set(plan.lines["item_code"]), set(plan.candidates["item_code"])
+    assert not listed & others
+    assert plan.candidates["reason"].str.len().gt(0).all()
+
+
+def test_same_arguments_same_plan_and_another_seed_another_draw(shop: Tables, models: FittedModels, plan: Plan):
+    assert same(make_plan(shop, AS_OF, 1, SETTINGS, models=models), plan)
+    other = make_plan(shop, AS_OF, 1, SETTINGS, models=models, seed=1)
+    assert other.summary["expected"] != plan.summary["expected"]
+
+
+def test_nothing_observed_after_the_day_changes_the_plan(shop: Tables, plan: Plan):
+    """Models are fitted again on the spoilt tables: neither they nor the plan may notice."""
+    spoilt = poisoned(shop, AS_OF)
+    assert not spoilt.daily_sales.equals(shop.daily_sales)
+    assert same(make_plan(spoilt, AS_OF, 1, SETTINGS), plan)
+
+
+def test_kept_models_give_the_identical_plan(tmp_path: Path, shop: Tables, models: FittedModels, plan: Plan):
+    kept = load_models(save_models(tmp_path / "models.zip", models))
+    assert same(make_plan(shop, AS_OF, 1, SETTINGS, models=kept), plan)
+
+
+def test_models_serve_the_days_after_but_not_before(shop: Tables, models: FittedModels):
+    later = make_plan(shop, AS_OF + pd.Timedelta(days=3), 1, SETTINGS, models=models)
+    assert later.summary["dates"] == ["2024-06-23"]
+    with pytest.raises(ConfigError, match="know data up to 2024-06-19, later than 2024-06-18"):
+        make_plan(shop, AS_OF - pd.Timedelta(days=1), 1, SETTINGS, models=models)
+    with pytest.raises(ConfigError, match="belong to store “north”"):
+        make_plan(shop, AS_OF, 1, SETTINGS, models=replace(models, store="north"))
+
+
+def test_lead_time_moves_the_planned_day_not_the_known_one(shop: Tables, models: FittedModels):
+    settings = SETTINGS.override(shop__lead_time_days=2)
+    plan = make_plan(shop, AS_OF, 1, settings, models=models)
+    assert plan.summary["dates"] == ["2024-06-21"]
+    assert plan.summary["as_of"] == "2024-06-19"
+    one, two = (forecast_demand(shop, AS_OF, 1, s, models).table for s in (SETTINGS, settings))
+    assert (one["horizon"].unique().tolist(), two["horizon"].unique().tolist()) == ([1], [2])
+
+
+def test_several_days_follow_each_other(shop: Tables, models: FittedModels):
+    plan = make_plan(shop, AS_OF, 2, SETTINGS, models=models)
+    assert plan.lines["date"].unique().tolist() == [PLANNED, PLANNED + pd.Timedelta(days=1)]
+    assert not plan.lines.duplicated(["item_code", "date"]).any()
+
+
+def test_locks_are_kept_and_senseless_ones_named_together(shop: Tables, models: FittedModels, plan: Plan):
+    code = str(plan.lines["item_code"].iloc[0])
+    locked = make_plan(shop, AS_OF, 1, SETTINGS, (Override(code, "never_list"),), models)
+    assert code not in set(locked.lines["item_code"])
+    wrong = (Override("P999", "price", 5.0), Override(code, "order", None))
+    with pytest.raises(ConfigError) as error:
+        make_plan(shop, AS_OF, 1, SETTINGS, wrong, models)
+    assert "P999: it is not among the candidates" in str(error.value)
+    assert f"{code}: order needs a positive number" in str(error.value)
+
+
+def test_more_places_than_candidates_cannot_be_filled(shop: Tables, models: FittedModels):
+    settings = SETTINGS.override(rules__n_min=40, rules__n_max=50)
+    with pytest.raises(InfeasiblePlanError, match="least number of listed items") as error:
+        make_plan(shop, AS_OF, 1, settings, models=models)
+    assert error.value.rules
+
+
+@pytest.mark.parametrize("day", ["2023-09-01", "2024-07-01", "2019-01-01"])
+def test_a_day_outside_the_data(shop: Tables, day: str):
+    with pytest.raises(DataError, match="2023-09-01 to 2024-06-30"):
+        make_plan(shop, day, 1, SETTINGS)
+
+
+def test_stores_are_named_when_the_choice_is_open(demo_folder: Path, shop: Tables):
+    frames = small_frames(demo_folder)
+    both = {
+        name: pd.concat([frame.assign(store="north"), frame.assign(store="south")], ignore_index=True)
+        for name, frame in frames.items()
+    }
+    south = both["sales"]["store"] == "south"
+    both["sales"].loc[south, "quantity"] *= 2
+    tables = tables_from_frames(both)
+    with pytest.raises(ConfigError, match=r"several stores; choose one. Stores: north, south"):
+        make_plan(tables, AS_OF)
+    with pytest.raises(ConfigError, match="“east” is not in the data"):
+        one_store(tables, "east")
+    with pytest.raises(ConfigError, match=r"“east” is not in the data\. Stores: main"):
+        make_plan(shop, AS_OF, store="east")
+    panels = {name: build_history(tables, AS_OF, SETTINGS, name).panel for name in ("north", "south")}
+    pd.testing.assert_frame_equal(panels["north"], build_history(shop, AS_OF, SETTINGS).panel)
+    np.testing.assert_allclose(panels["south"]["full_price_sold"], 2 * panels["north"]["full_price_sold"])
+
+
+def test_category_plan_of_a_week_has_one_line_per_composite_and_day(shop: Tables):
+    plan = make_category_plan(shop, AS_OF, 7, SETTINGS)
+    names = {"leafy (kg)", "mushroom (kg)", "mushroom (pack)", "pepper (kg)"}
+    assert set(plan.lines["item_code"]) == names
+    assert len(plan.lines) == 7 * len(names)
+    assert not plan.lines.duplicated(["item_code", "date"]).any()
+    unit = plan.lines.drop_duplicates("item_code").set_index("item_code")["unit"]
+    assert unit["mushroom (pack)"] == "pack"
+    assert unit["mushroom (kg)"] == "kg"
+    assert (plan.lines["price"] > 0).all()
