@@ -18,9 +18,7 @@ from replenish.cli.options import Config, Data, Json, Seed, Set, Store, read_set
 from replenish.errors import ConfigError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from replenish.records import FittedModels, Plan, Run, Tables
+    from replenish.records import Plan, Run
     from replenish.settings import Settings
 
 
@@ -99,40 +97,22 @@ def _make(
     locks: Path | None, seed: int, progress: Callable[[str], None],
 ) -> Plan:  # fmt: skip
     """The plan, with models that are kept for the next time."""
-    import pandas as pd
-
     from replenish.locks import read_lock_file
+    from replenish.nightly import evening_before, kept_models
     from replenish.planning import make_category_plan, make_plan, one_store
     from replenish.sources.folder import load_tables
 
     progress("read the tables")
     tables = load_tables(data)
     name = one_store(tables, store)
-    if date is None:
-        as_of = tables.for_store(name).daily_sales["date"].max()
-    else:
-        as_of = pd.Timestamp(date) - pd.Timedelta(days=settings.shop.lead_time_days)
+    as_of = evening_before(tables, name, date, settings)
     overrides = read_lock_file(locks) if locks is not None else ()
     if level is Level.CATEGORY:
         if overrides:
             raise ConfigError("--locks are locks on items; leave them out with --level category.")
         return make_category_plan(tables, as_of, days, settings, seed, name, progress)
-    models = _models(tables, as_of, settings, name, seed, progress)
+    models = kept_models(tables, as_of, settings, name, seed, progress)
     return make_plan(tables, as_of, days, settings, overrides, models, seed, name, progress)
-
-
-def _models(
-    tables: Tables, as_of: pd.Timestamp, settings: Settings, store: str, seed: int, progress: Callable[[str], None]
-) -> FittedModels:
-    from replenish.planning import fit_models
-    from replenish.store.fitted import load_models, models_path, save_models
-
-    path = models_path(settings.storage.output, tables.fingerprint, store, as_of, settings, seed)
-    if path.is_file():
-        return load_models(path)
-    models = fit_models(tables, as_of, settings, store, seed, progress)
-    save_models(path, models)
-    return models
 
 
 def _keep(found: Plan, settings: Settings) -> Run:
@@ -143,10 +123,10 @@ def _keep(found: Plan, settings: Settings) -> Run:
 
 
 def _write(found: Plan, run: Run, settings: Settings, output: Path | None) -> list[Path]:
+    from replenish.nightly import order_paths
     from replenish.publish import write_order
 
-    name = f"order-{found.store}-{found.summary['dates'][0]}-{run.run_id[:8]}"
-    places = [output] if output else [Path(settings.storage.output) / f"{name}{end}" for end in (".csv", ".xlsx")]
+    places = [output] if output else order_paths(found.store, found.summary["dates"][0], run.run_id, settings)
     return [write_order(found, place) for place in places]
 
 
