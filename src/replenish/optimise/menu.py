@@ -6,7 +6,7 @@ For offer m of item i (price p, order q), means over the scenarios, w_i = p⁰·
 - cover v = p⁰·min(E[min(u, D)], E[D(p⁰)]): full price only, at the reference price
 - price index coefficient w_i·(p/p⁰ − 1)
 
-Orders are whole multiples from the minimum display to the 99 % quantile of full-price demand. The value of a category
+Orders are whole multiples from the minimum display to the first that reaches the 99 % quantile of full-price demand. The value of a category
 is Σ p⁰·E[D(p⁰)] over its candidates.
 """
 
@@ -108,7 +108,7 @@ def _locked_prices(c: Candidate, locks: Mapping[str, Override]) -> tuple[float, 
 
 
 def order_grid(c: Candidate, largest: float, locks: Mapping[str, Override]) -> Array:
-    """Orders considered: whole multiples from the minimum display up to `largest`, at least the smallest one.
+    """Orders considered: whole multiples from the minimum display to the first that reaches `largest`.
 
     A fixed order is taken as it is; bounds cut the grid (and widen it upwards when the planner asks for more). Beyond
     80 multiples the grid is evenly thinned.
@@ -119,7 +119,7 @@ def order_grid(c: Candidate, largest: float, locks: Mapping[str, Override]) -> A
     low = max(c.min_display, float(locks["min_order"].value or 0.0) if "min_order" in locks else 0.0)
     high = float(locks["max_order"].value or 0.0) if "max_order" in locks else np.inf
     first = max(np.ceil(low / c.order_multiple - 1e-9), 1.0)
-    last = max(first, np.floor(min(largest, high) / c.order_multiple + 1e-9))
+    last = max(first, np.ceil(largest / c.order_multiple - 1e-9))
     step = max(1.0, np.ceil((last - first + 1) / MAX_ORDERS))
     orders = np.arange(first, last + 0.5, step) * c.order_multiple
     return orders[orders <= high + 1e-9]

@@ -1,0 +1,132 @@
+"""The menu: what every offer is worth, which orders and prices are considered, what the locks do to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from replenish.optimise.menu import RuleColumn, build_menu, order_grid, undominated
+from replenish.records import Override, OverrideKind
+from tests.optimise.worlds import candidate, menu_of, rules, scenarios, shop
+
+
+def _lock(kind: OverrideKind, value: float | None = None, code: str = "apple") -> Override:
+    return Override(code, kind, value)
+
+
+def test_offer_worked_by_hand() -> None:
+    # Demand 4 or 8 at price 2, cost 1, order 6. Sold 4 or 6, left 2 or 0, lost 0 or 2.
+    # Profit 8 − 6 = 2 or 12 − 6 = 6, mean 4; goodwill 0.5 · 2 lost in one of two scenarios: value 4 − 0.5 = 3.5.
+    # Cover: 2 · min(E[min(u, D)], E[D]) = 2 · min(5, 6) = 10.
+    item = candidate("apple", goodwill=0.5)
+    menu = build_menu([item], scenarios({"apple": [4, 8]}, {"apple": 1.0}), rules())
+    row = menu.offers[menu.offers["order_quantity"] == 6].iloc[0]
+    assert row["profit"] == 4.0
+    assert row["value"] == 3.5
+    assert (row["sales"], row["waste"], row["sell_out"], row["spend"], row["cover_value"]) == (5, 1, 0.5, 6, 10)
+    assert (row["index_coefficient"], row["index_weight"], row["price_changed"]) == (0, 12, 0)
+    assert menu.category_value == {"fruit": 12.0}
+
+
+def test_another_price_moves_demand_along_the_curve() -> None:
+    items, draws = shop()
+    menu = build_menu(items, draws, rules())
+    row = menu.offers.query("item_code == 'apple' and price == 2.5 and order_quantity == 8").iloc[0]
+    # 10 · 1.25⁻¹ = 8 at 2.5: 20 − 8 = 12; the index rises by 20 · 0.25 = 5; cover stays at the reference price: 2 · 8.
+    assert (row["demand"], row["value"], row["index_coefficient"], row["cover_value"]) == (8, 12, 5, 16)
+    assert row["price_changed"] == 1
+
+
+def test_cover_counts_clearance_buyers_who_would_have_paid_the_full_price() -> None:
+    # Order 8, demand 6, m = φ = 0.5: M = min(2, 3) = 2 cleared, S = 6 − 1 = 5 at full price, yet 6 were served: 2 · 6.
+    item = candidate("apple", display=8.0, clearance_share=0.5, discount=0.5, cannibalisation=0.5)
+    row = build_menu([item], scenarios({"apple": [6, 6]}, {"apple": 1.0}), rules()).offers.iloc[0]
+    assert (row["order_quantity"], row["sales"], row["clearance"], row["cover_value"]) == (8, 5, 2, 12)
+
+
+@pytest.mark.parametrize(
+    ("multiple", "display", "largest", "orders"),
+    [
+        (1.0, 2.5, 4.9, [3, 4, 5]),  # whole packs, from the next one above the minimum display
+        (0.5, 2.5, 4.0, [2.5, 3.0, 3.5, 4.0]),
+        (6.0, 2.5, 11.0, [6, 12]),  # two crates, or half of the demand would go unserved
+        (1.0, 2.5, 0.7, [3]),  # little demand: the minimum display is the only order
+        (0.5, 0.0, 1.0, [0.5, 1.0]),  # an order of nothing is not an offer
+    ],
+)
+def test_orders_are_whole_multiples(multiple: float, display: float, largest: float, orders: list[float]) -> None:
+    grid = order_grid(candidate("apple", multiple=multiple, display=display), largest, {})
+    assert grid.tolist() == orders
+
+
+def test_many_orders_are_thinned_evenly() -> None:
+    grid = order_grid(candidate("apple", multiple=1.0, display=1.0), 1000.0, {})
+    assert len(grid) <= 80
+    assert len(set(np.diff(grid))) == 1
+    assert 900 < grid[-1] <= 1000
+
+
+def test_orders_end_at_the_quantile_of_demand() -> None:
+    # Loss 10 %, 2 carried over: usable 0.9 q + 2 ≤ 20 up to q = 20.
+    item = candidate("apple", loss_rate=0.1, carried_over=2.0)
+    menu = build_menu([item], scenarios({"apple": [10, 20]}, {"apple": 1.0}), rules())
+    assert menu.offers["order_quantity"].max() == 20
+
+
+def test_locks_of_order_and_bounds() -> None:
+    item = candidate("apple", multiple=2.0)
+    assert order_grid(item, 10.0, {"order": _lock("order", 3.3)}).tolist() == [3.3]
+    assert order_grid(item, 10.0, {"min_order": _lock("min_order", 7)}).tolist() == [8, 10]
+    assert order_grid(item, 10.0, {"min_order": _lock("min_order", 13)}).tolist() == [14]
+    assert order_grid(item, 10.0, {"max_order": _lock("max_order", 5)}).tolist() == [2, 4]
+    assert order_grid(item, 10.0, {"max_order": _lock("max_order", 1)}).tolist() == []
+
+
+def test_price_lock_beats_the_ladder() -> None:
+    items, draws = shop()
+    menu = build_menu(items, draws, rules(), [_lock("price", 3.0)])
+    assert menu.offers.loc[menu.offers["item_code"] == "apple", "price"].unique().tolist() == [3.0]
+
+
+def test_left_out_with_a_reason() -> None:
+    draws = scenarios({"apple": [5.0], "red": [5.0], "green": [5.0], "blue": [5.0]}, {
+        "apple": 1.0, "red": np.nan, "green": 1.0, "blue": 1.0,
+    })  # fmt: skip
+    items = [
+        candidate("apple"), candidate("red", rungs=(2.0,)), candidate("green", rungs=(), flag="no full price to go by"),
+        candidate("blue"),
+    ]  # fmt: skip
+    locks = [_lock("never_list"), _lock("price", 2.0, "red"), _lock("max_order", 0.5, "blue")]
+    menu = build_menu(items, draws, rules(), locks)
+    assert menu.offers.empty
+    assert menu.left_out == {
+        "apple": "kept off the shelf by the planner",
+        "red": "no valid wholesale price",
+        "green": "no full price to go by",
+        "blue": "no order fits the planner's bounds",
+    }
+
+
+def test_dominance_by_hand() -> None:
+    offers = [
+        {"item_code": "apple", "category": "fruit", "value": 10.0, "cover_value": 10.0, "spend": 5.0},
+        {"item_code": "apple", "category": "fruit", "value": 9.0, "cover_value": 10.0, "spend": 5.0},  # worse in value
+        {"item_code": "apple", "category": "fruit", "value": 9.0, "cover_value": 11.0, "spend": 5.0},  # covers one more
+        {"item_code": "apple", "category": "fruit", "value": 9.0, "cover_value": 13.0, "spend": 5.0},
+        {"item_code": "apple", "category": "fruit", "value": 9.0, "cover_value": 10.0, "spend": 4.0},  # costs less
+        {
+            "item_code": "apple",
+            "category": "fruit",
+            "value": 10.0,
+            "cover_value": 10.0,
+            "spend": 5.0,
+        },  # the first again
+        {"item_code": "pear", "category": "fruit", "value": 1.0, "cover_value": 1.0, "spend": 9.0},
+    ]
+    menu = menu_of(offers, {"fruit": 30.0})
+    cover = -menu.offers["cover_value"].to_numpy()
+    spend = RuleColumn(menu.offers["spend"].to_numpy(), np.inf)
+    # At γ = 0.5 the third offer's extra cover is worth 0.5, less than the 1.0 it lacks; the fourth's 1.5 is more.
+    assert undominated(menu, [RuleColumn(cover, 0.5), spend]).index.tolist() == [0, 3, 4, 6]
+    assert undominated(menu, [RuleColumn(cover, np.inf), spend]).index.tolist() == [0, 3, 4, 6]
+    assert undominated(menu, []).index.tolist() == [0, 6]

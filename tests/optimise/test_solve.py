@@ -1,0 +1,350 @@
+"""The solver's answers: by hand on the shelf of apple and peppers, against brute force, and when there is none."""
+
+from __future__ import annotations
+
+from itertools import product
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
+
+from replenish.errors import InfeasiblePlanError, SolverError
+from replenish.optimise import solve
+from replenish.optimise.menu import Menu, undominated
+from replenish.optimise.model import Problem, rule_columns
+from replenish.optimise.solve import colliding_rules, solve_menu
+from replenish.records import Override
+from replenish.settings import SolverSettings
+from tests.optimise.worlds import EXACT, candidate, chosen_lines, menu_of, problem, rules
+
+# ---------------------------------------------------------------- by hand
+
+
+def test_one_place_goes_to_the_apple() -> None:
+    # Dear apples earn 8 · 2.5 − 8 = 12 against 10 at the old price; dear red peppers sell 4.8: 4.8 · 2.5 − 5 = 7.
+    shelf = problem(n_max=1)
+    answer = solve_menu(shelf, EXACT)
+    assert chosen_lines(shelf, answer) == {"apple": (2.5, 8.0)}
+    assert answer.objective == pytest.approx(12.0)
+    assert (answer.status, answer.gap, answer.solver) == ("optimal", 0.0, "HiGHS")
+    assert answer.bound == pytest.approx(12.0)
+
+
+def test_price_index_keeps_the_old_price() -> None:
+    shelf = problem(n_max=1, price_index_cap=0.0)
+    assert chosen_lines(shelf, solve_menu(shelf, EXACT)) == {"apple": (2.0, 10.0)}
+
+
+def test_price_index_has_as_much_room_as_its_cap() -> None:
+    # Green at 1.6 sells 5 and earns 8 − 5 = 3 instead of 4; red at 2.5 earns 4.8 · 2.5 − 5 = 7 instead of 6, but raises
+    # the index by 3, of which cheap green gives back only 1.6. A cap of 15 % of 20 lets red rise alone: 7 + 4 = 11.
+    items = [candidate("red", "pepper", (2.0, 2.5)), candidate("green", "pepper", (1.6, 2.0))]
+    tight, loose = problem(items=items, price_index_cap=0.0), problem(items=items, price_index_cap=0.15)
+    assert chosen_lines(tight, solve_menu(tight, EXACT)) == {"red": (2.0, 6.0), "green": (2.0, 4.0)}
+    answer = solve_menu(loose, EXACT)
+    assert chosen_lines(loose, answer) == {"red": (2.5, 5.0), "green": (2.0, 4.0)}
+    assert answer.objective == pytest.approx(11.0)
+
+
+def test_soft_cover_is_priced_and_its_shortfall_named() -> None:
+    # One place, cover 0.75: the apple leaves peppers 15 short, red leaves fruit 15 and peppers 15 − 12 = 3 short.
+    # γ = 0.1: apple at its old price serves 20: 10 − 1.5 = 8.5; at 2.5 it serves 16 ≥ 15: 12 − 1.5 = 10.5.
+    shelf = problem(n_max=1, cover=0.75, cover_penalty=0.1)
+    answer = solve_menu(shelf, EXACT)
+    assert chosen_lines(shelf, answer) == {"apple": (2.5, 8.0)}
+    assert answer.objective == pytest.approx(10.5)
+    assert answer.shortfall == pytest.approx({"fruit": 0.0, "pepper": 15.0})
+
+
+def test_hard_cover_lists_what_loses_money() -> None:
+    items = [candidate("apple"), candidate("red", "pepper", multiple=20.0)]
+    # Twenty red peppers for six buyers: 12 − 20 = −8. Soft at γ = 0.5 the 9 short cost 4.5, so better without.
+    soft, hard = problem(items=items, cover=0.75), problem(items=items, cover=0.75, hard_cover=True)
+    assert set(chosen_lines(soft, solve_menu(soft, EXACT))) == {"apple"}
+    answer = solve_menu(hard, EXACT)
+    assert chosen_lines(hard, answer) == {"apple": (2.0, 10.0), "red": (2.0, 20.0)}
+    assert answer.objective == pytest.approx(10 - 8)
+    assert sum(answer.shortfall.values()) == 0
+
+
+def test_budget_space_and_price_changes_bind() -> None:
+    # Three units of money buy three apples at 2.5 (3 · 1.5 = 4.5).
+    assert solve_menu(problem(budget=3.0), EXACT).objective == pytest.approx(4.5)
+    wide = [candidate("apple", rungs=(2.0, 2.5), space=2.0), candidate("red", "pepper", (2.0, 2.5), space=1.0)]
+    p = problem(items=wide, shelf_space=1.9)
+    assert set(chosen_lines(p, solve_menu(p, EXACT))) == {"red"}
+    # One new price tag: apple gains 2 from it, red 1 at most.
+    p = problem(max_price_changes=1)
+    assert {c: price for c, (price, _) in chosen_lines(p, solve_menu(p, EXACT)).items()} == {
+        "apple": 2.5, "red": 2.0, "green": 2.0,
+    }  # fmt: skip
+
+
+def test_locks_are_kept() -> None:
+    locks = [
+        Override("apple", "price", 2.2), Override("red", "order", 1.5), Override("green", "must_list"),
+        Override("green", "min_order", 7), Override("apple", "max_order", 4),
+    ]  # fmt: skip
+    p = problem(locks)
+    lines = chosen_lines(p, solve_menu(p, EXACT))
+    assert lines["apple"] == (2.2, 4.0)
+    assert lines["red"][1] == 1.5
+    assert lines["green"] == (1.6, 7.0) or lines["green"][1] == 7.0
+    p = problem([Override("apple", "never_list")])
+    assert "apple" not in chosen_lines(p, solve_menu(p, EXACT))
+
+
+# ---------------------------------------------------------------- against brute force
+
+
+def _random_problem(seed: int) -> Problem:
+    rng = np.random.default_rng(seed)
+    offers: list[dict[str, Any]] = []
+    value: dict[str, float] = {}
+    for i in range(int(rng.integers(2, 5))):
+        category, weight = f"g{rng.integers(2)}", float(rng.uniform(2, 20))
+        value[category] = value.get(category, 0.0) + weight
+        for _ in range(int(rng.integers(1, 7))):
+            ratio = float(rng.choice([0.9, 1.0, 1.1, 1.2]))
+            offers.append({
+                "item_code": f"i{i}", "category": category, "value": float(np.round(rng.normal(3, 4), 2)),
+                "cover_value": weight * float(rng.choice([0.3, 0.6, 0.9, 1.0])), "spend": float(rng.uniform(1, 10)),
+                "index_coefficient": weight * (ratio - 1), "index_weight": weight, "shelf_space": float(1 + i % 2),
+                "price_changed": float(ratio != 1.0),
+            })  # fmt: skip
+    on = rng.random(7) < 0.5
+    n_max = int(rng.integers(1, 4)) if on[0] else None
+    chosen = rules(
+        n_max=n_max, n_min=int(rng.integers(0, (n_max or 2) + 1)) if on[1] else 0,
+        price_index_cap=float(rng.choice([0.0, 0.05])) if on[2] else None,
+        cover=0.6 if on[3] else 0.0, cover_penalty=float(rng.choice([0.2, 0.5, 1.5])), hard_cover=bool(on[3] and on[4]),
+        budget=float(rng.uniform(5, 25)) if on[5] else None, shelf_space=3.0 if on[6] else None,
+        max_price_changes=1 if rng.random() < 0.3 else None,
+    )  # fmt: skip
+    must = ("i0",) if rng.random() < 0.2 else ()
+    return Problem(menu_of(offers, value), chosen, must)
+
+
+def _brute_force(problem: Problem) -> float | None:
+    """Best objective over every choice of at most one offer per item, the rules written out; none when none holds."""
+    offers, rules_ = problem.menu.offers, problem.rules
+    by_item = [[None, *rows] for rows in offers.groupby("item_code").indices.values()]
+    best: float | None = None
+    for choice in product(*by_item):
+        rows = offers.iloc[[c for c in choice if c is not None]]
+        value = _value(rows, problem.menu, rules_)
+        if value is not None and set(problem.must_list) <= set(rows["item_code"]):
+            best = value if best is None else max(best, value)
+    return best
+
+
+def _value(rows: pd.DataFrame, menu: Menu, r: Any) -> float | None:
+    eps = 1e-9
+    limits = (
+        (len(rows), r.n_max), (rows["spend"].sum(), r.budget), (rows["shelf_space"].sum(), r.shelf_space),
+        (rows["price_changed"].sum(), r.max_price_changes),
+    )  # fmt: skip
+    if len(rows) < r.n_min or any(limit is not None and total > limit + eps for total, limit in limits):
+        return None
+    penalty = 0.0
+    for category, worth in menu.category_value.items():
+        mine = rows[rows["category"] == category]
+        cap = r.price_index_cap
+        if cap is not None and (mine["index_coefficient"] - cap * mine["index_weight"]).sum() > eps:
+            return None
+        short = max(0.0, r.cover * worth - mine["cover_value"].sum())
+        if r.hard_cover and short > eps:
+            return None
+        penalty += r.cover_penalty * short
+    return float(rows["value"].sum()) - penalty
+
+
+@pytest.mark.parametrize("block", range(6))
+def test_solution_is_the_best_of_all_choices(block: int) -> None:
+    solved = 0
+    for seed in range(12 * block, 12 * block + 12):
+        p = _random_problem(seed)
+        best = _brute_force(p)
+        if best is None:
+            with pytest.raises(InfeasiblePlanError):
+                solve_menu(p, EXACT)
+            continue
+        answer = solve_menu(p, EXACT)
+        assert answer.objective == pytest.approx(best, abs=1e-6), seed
+        assert answer.bound >= best - 1e-6
+        assert answer.status == "optimal"
+        found = _value(p.menu.offers.loc[list(answer.chosen)], p.menu, p.rules)
+        assert found == pytest.approx(answer.objective, abs=1e-6)
+        solved += 1
+    assert solved >= 6
+
+
+def test_dominance_never_drops_the_optimum() -> None:
+    dropped = 0
+    for seed in range(200, 230):
+        p = _random_problem(seed)
+        fewer = undominated(p.menu, rule_columns(p))
+        dropped += len(p.menu.offers) - len(fewer)
+        assert set(fewer["item_code"]) == set(p.menu.offers["item_code"])
+        thin = Problem(Menu(fewer.reset_index(drop=True), p.menu.category_value, {}), p.rules, p.must_list)
+        best, kept = _brute_force(p), _brute_force(thin)
+        assert (best is None and kept is None) or kept == pytest.approx(best, abs=1e-9)
+    assert dropped > 30
+
+
+def _large_problem(seed: int) -> Problem:
+    """Nine items with forty offers each, of which few are in the first plan's menu; every kind of row active."""
+    rng = np.random.default_rng(seed)
+    offers, value = [], {}
+    for i in range(9):
+        category, weight = f"g{i % 3}", float(rng.uniform(5, 50))
+        value[category] = value.get(category, 0.0) + weight
+        for ratio, share in product(np.linspace(0.9, 1.15, 5), np.linspace(0.3, 1.0, 8)):
+            earned = weight * share * (0.4 + 0.5 * (ratio - 1)) - 9 * share**2 - 4 + rng.normal(0, 0.3)
+            offers.append({
+                "item_code": f"i{i}", "category": category, "value": float(earned), "cover_value": weight * share,
+                "spend": weight * share * 0.6, "index_coefficient": weight * (ratio - 1), "index_weight": weight,
+                "price_changed": float(ratio != 1.0),
+            })  # fmt: skip
+    total = sum(value.values())
+    chosen = rules(n_min=3, n_max=6, cover=0.6, cover_penalty=0.5, price_index_cap=0.0, budget=0.35 * total)
+    return Problem(menu_of(offers, value), chosen)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_bound_of_a_loose_gap_holds_against_the_exact_answer(seed: int) -> None:
+    p = _large_problem(seed)
+    loose = solve_menu(p, SolverSettings(gap=0.02, threads=1))
+    exact = solve_menu(p, SolverSettings(gap=1e-6, threads=1))
+    assert loose.objective <= exact.objective + 1e-6 <= loose.bound + 2e-6
+    assert loose.gap <= 0.02
+    assert exact.gap <= 1e-6
+    # Without dominance, first plan and dropping: one plain solve of the whole menu.
+    plain = solve._solve(p, p.menu.offers, SolverSettings(gap=1e-6, threads=1), 60.0)
+    assert plain.objective == pytest.approx(exact.objective, rel=3e-6)
+
+
+def test_time_limit_says_so_and_keeps_a_valid_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    p = _large_problem(3)
+    exact = solve_menu(p, SolverSettings(gap=1e-6, threads=1))
+    real, calls = solve._solve, iter(("relaxed", "first", "final"))
+
+    def nothing_final(*args: Any, **more: Any) -> solve._Answer:
+        late = solve._Answer("maxTimeLimit", np.nan, np.nan, {}, {})
+        return late if next(calls) == "final" else real(*args, **more)
+
+    monkeypatch.setattr(solve, "_solve", nothing_final)
+    cut = solve_menu(p, SolverSettings(gap=0.0, threads=1))
+    assert cut.status == "time limit"
+    assert cut.gap > 0
+    assert cut.objective <= exact.objective + 1e-6
+    assert cut.bound >= exact.objective - 1e-6
+
+
+# ---------------------------------------------------------------- no plan
+
+
+@pytest.mark.parametrize(
+    ("locks", "changes", "names"),
+    [
+        ((), {"n_min": 4}, ("shelf_count_min",)),
+        ((), {"n_min": 3, "budget": 2.5}, ("shelf_count_min", "budget")),
+        ((), {"n_min": 2, "shelf_space": 1.0, "budget": 100}, ("shelf_count_min", "shelf_space")),
+        (("apple", "red"), {"n_max": 1, "budget": 100}, ("shelf_count_max", "must_list")),
+        ((), {"cover": 0.9, "hard_cover": True, "budget": 17.0, "n_max": 3}, ("category_cover", "budget")),
+        ((), {"cover": 0.9, "hard_cover": True, "n_max": 2, "budget": 50}, ("shelf_count_max", "category_cover")),
+    ],
+)
+def test_colliding_rules_are_named(locks: tuple[str, ...], changes: dict[str, Any], names: tuple[str, ...]) -> None:
+    p = problem([Override(code, "must_list") for code in locks], **changes)
+    with pytest.raises(InfeasiblePlanError) as caught:
+        solve_menu(p, EXACT)
+    assert caught.value.rules == names
+    for name in names:
+        assert solve.RULE_WORDS[name] in str(caught.value)
+    assert "3 items can be offered" in str(caught.value)
+    assert caught.value.exit_code == 4
+
+
+def test_locked_price_against_the_index() -> None:
+    p = problem([Override("apple", "price", 2.5), Override("apple", "must_list")], price_index_cap=0.0, n_max=3)
+    with pytest.raises(InfeasiblePlanError) as caught:
+        solve_menu(p, EXACT)
+    assert caught.value.rules == ("price_index", "must_list")
+
+
+def test_must_list_without_an_offer_says_why() -> None:
+    p = problem([Override("apple", "must_list"), Override("apple", "max_order", 0.5)], n_min=1)
+    with pytest.raises(InfeasiblePlanError, match=r"apple \(no order fits the planner's bounds\)") as caught:
+        solve_menu(p, EXACT)
+    assert caught.value.rules == ("must_list",)
+
+
+def test_hard_cover_of_a_category_that_cannot_be_offered() -> None:
+    p = problem([Override("red", "never_list"), Override("green", "never_list")], cover=0.5, hard_cover=True)
+    with pytest.raises(InfeasiblePlanError) as caught:
+        solve_menu(p, EXACT)
+    assert caught.value.rules == ("category_cover",)
+
+
+def test_empty_menu_blames_no_rule() -> None:
+    p = problem([Override(code, "never_list") for code in ("apple", "red", "green")], cover=0.5, n_max=2)
+    with pytest.raises(
+        InfeasiblePlanError, match="No item can be offered: kept off the shelf by the planner"
+    ) as caught:
+        solve_menu(p, EXACT)
+    assert caught.value.rules == ()
+
+
+def test_rules_already_relaxed_are_not_blamed() -> None:
+    p = problem(n_min=4, budget=0.5)
+    p = Problem(p.menu, p.rules, relaxed=frozenset({"budget"}))
+    assert colliding_rules(p, EXACT) == ("shelf_count_min",)
+
+
+# ---------------------------------------------------------------- what the solver says
+
+
+def _result(ended: TerminationCondition, status: SolutionStatus, **more: Any) -> SimpleNamespace:
+    loader = SimpleNamespace(get_vars=lambda: {"x1": 1.0}, get_reduced_costs=lambda: {"x1": -0.5})
+    return SimpleNamespace(
+        termination_condition=ended, solution_status=status, solution_loader=loader,
+        **({"objective_bound": 7.0, "incumbent_objective": 5.0} | more),
+    )  # fmt: skip
+
+
+MODEL = SimpleNamespace(OFFERS=[1], x={1: "x1"})
+ENDED = TerminationCondition
+
+
+def test_unknown_status_is_an_error() -> None:
+    for ended in (ENDED.error, ENDED.unknown, ENDED.interrupted, ENDED.iterationLimit, ENDED.unbounded):
+        with pytest.raises(SolverError, match=ended.name):
+            solve._read(MODEL, _result(ended, SolutionStatus.feasible), False)
+
+
+def test_infeasible_and_time_limit_are_read() -> None:
+    for ended in (ENDED.provenInfeasible, ENDED.infeasibleOrUnbounded):
+        assert solve._read(MODEL, _result(ended, SolutionStatus.noSolution), False).status == "infeasible"
+    nothing = solve._read(MODEL, _result(ENDED.maxTimeLimit, SolutionStatus.noSolution), False)
+    assert (nothing.status, nothing.bound, nothing.values) == ("maxTimeLimit", 7.0, {})
+    some = solve._read(MODEL, _result(ENDED.maxTimeLimit, SolutionStatus.feasible), False)
+    assert (some.objective, some.bound, some.values, some.reduced_cost) == (5.0, 7.0, {1: 1.0}, {})
+
+
+def test_only_a_finished_relaxation_bounds_anything() -> None:
+    done = solve._read(MODEL, _result(ENDED.convergenceCriteriaSatisfied, SolutionStatus.optimal), True)
+    assert (done.bound, done.reduced_cost) == (5.0, {1: -0.5})
+    cut = solve._read(MODEL, _result(ENDED.maxTimeLimit, SolutionStatus.feasible), True)
+    assert np.isnan(cut.bound)
+    assert cut.reduced_cost == {}
+
+
+def test_no_plan_in_time_is_a_solver_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = solve._Answer("maxTimeLimit", np.nan, np.nan, {}, {})
+    monkeypatch.setattr(solve, "_solve", lambda *_, **__: late)
+    with pytest.raises(SolverError, match=r"no plan within 60 s.*time_limit_s"):
+        solve_menu(problem(), EXACT)
