@@ -27,7 +27,8 @@ def test_line_judged_by_hand() -> None:
 
 
 def test_shop_definition_pays_the_loss_of_what_was_sold() -> None:
-    # Loss 20 %: order 10 gives 8, all sold at 2: 16 − 1/0.8 · 8 = 6, and really 16 − 10 = 6; with 4 sold 8 − 5 = 3 against −2.
+    # Loss 20 %: order 10 gives 8. All sold at 2: 16 − 1/0.8 · 8 = 6, and really 16 − 10 = 6. Only 4 sold: 8 − 5 = 3
+    # for the shop, which does not see the rest, and really 8 − 10 = −2.
     item = candidate("apple", loss_rate=0.2)
     found = judge([Line(item, 2.0, 10.0)], scenarios({"apple": [8, 4]}, {"apple": 1.0}))
     assert found.shop_profit == pytest.approx([6, 3])

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from replenish.optimise.outcome import ItemTerms, Outcome, day_outcome
 from tests.optimise.worlds import terms

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from replenish.pricing.ladder import Ladder, build_ladder, price_endings, price_support
 from replenish.records import DemandHistory

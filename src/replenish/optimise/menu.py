@@ -6,8 +6,8 @@ For offer m of item i (price p, order q), means over the scenarios, w_i = p⁰·
 - cover v = p⁰·min(E[min(u, D)], E[D(p⁰)]): full price only, at the reference price
 - price index coefficient w_i·(p/p⁰ − 1)
 
-Orders are whole multiples from the minimum display to the first that reaches the 99 % quantile of full-price demand. The value of a category
-is Σ p⁰·E[D(p⁰)] over its candidates.
+Orders are whole multiples from the minimum display to the first that reaches the 99 % quantile of full-price demand.
+The value of a category is Σ p⁰·E[D(p⁰)] over its candidates.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def estimate_price_response(history: DemandHistory, settings: PricingSettings) -
         level = _category_posterior(category, group, settings)
         categories.append(level)
         items.append(_item_posteriors(known.index[known == category], group, level, settings))
-    common = _common_moves(rows, settings)
+    common = _common_moves(rows, sorted(known.unique()), settings)
     by_category = pd.DataFrame(categories).merge(common, on="category", validate="1:1")
     return PriceResponse(pd.concat(items, ignore_index=True), by_category)
 
@@ -161,7 +161,7 @@ def _item_posteriors(
     out = out.merge(own, how="left", on="item_code", validate="1:1").astype(dict.fromkeys(_ITEM_COLUMNS, "float64"))
     mean, shared = float(level["elasticity"]), float(level["sd"])  # type: ignore[arg-type]
     usable = out["se_iv"].gt(0) & out["first_stage_f"].ge(WEAK_F)
-    variance = np.where(usable, out["se_iv"] ** 2, np.inf)
+    variance = out["se_iv"].where(usable, 1.0).to_numpy(dtype=float) ** 2
     weight = np.where(usable, variance / (variance + settings.item_sd**2), 1.0)
     estimate = out["elasticity_iv"].where(usable, mean)
     out["elasticity"] = np.minimum(weight * mean + (1 - weight) * estimate, LARGEST)
@@ -203,7 +203,7 @@ def _one_item(code: str, yxz: NDArray[np.float64]) -> dict[str, object]:
     return row | {"elasticity_iv": beta, "se_iv": se, "elasticity_ols": ols, "first_stage_f": f_stat}
 
 
-def _common_moves(rows: pd.DataFrame, settings: PricingSettings) -> pd.DataFrame:
+def _common_moves(rows: pd.DataFrame, categories: list[str], settings: PricingSettings) -> pd.DataFrame:
     """Elasticity of category demand when all its prices move together, shrunk to the published prior.
 
     Category × day series of values at fixed item prices and of value-weighted price and cost indices; weekday and
@@ -211,7 +211,7 @@ def _common_moves(rows: pd.DataFrame, settings: PricingSettings) -> pd.DataFrame
     """
     index = _category_indices(rows)
     out = []
-    for category in sorted(rows["category"].unique()):
+    for category in categories:
         group = index[index["category"] == category]
         beta, se = _common_estimate(group)
         out.append(_common_row(str(category), beta, se, settings))
@@ -251,7 +251,7 @@ def _category_indices(rows: pd.DataFrame) -> pd.DataFrame:
         log_quantity=np.log(total["value"]),
         log_price=total["price"] / total["value"],
         log_cost=total["cost"] / total["value"],
-        weekday=total["date"].dt.dayofweek.astype("str"),
+        weekday=total["date"].dt.day_of_week.astype("str"),
         half_year=total["date"].dt.year.astype("str") + (total["date"].dt.month > 6).astype("str"),
         item_code=total["date"].dt.strftime("%G%V"),
         day=total["date"].dt.strftime("%Y%m%d"),
