@@ -80,7 +80,7 @@ def open_runs(url: str) -> RunStore:
 def fitted_models(choice: Choice) -> Any:
     """The models fitted on what was known."""
     arguments = (choice.tables, choice.as_of, choice.settings, choice.store)
-    return rp.in_worker_process(rp.fit_models, *arguments, timeout_s=FITTING_TIME_LIMIT_S)
+    return rp.in_worker_process(rp.kept_models, *arguments, timeout_s=FITTING_TIME_LIMIT_S)
 
 
 @st.cache_data(max_entries=32, show_spinner="Solving …", hash_funcs=BY_IDENTITY)

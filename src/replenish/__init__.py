@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from replenish import plots as plots
-    from replenish.history.category import category_tables as category_tables
     from replenish.execution import in_worker_process as in_worker_process
+    from replenish.history.category import category_tables as category_tables
+    from replenish.nightly import kept_models as kept_models
     from replenish.optimise.check import check_plan as check_plan
     from replenish.planning import (
         build_history as build_history,
@@ -40,10 +41,11 @@ _HOME = {
     "fit_models": "replenish.planning",
     "forecast_demand": "replenish.planning",
     "in_worker_process": "replenish.execution",
+    "kept_models": "replenish.nightly",
+    "load_models": "replenish.store.fitted",
     "load_settings": "replenish.settings",
     "load_tables": "replenish.sources.folder",
     "load_transactions": "replenish.sources.folder",
-    "load_models": "replenish.store.fitted",
     "make_category_plan": "replenish.planning",
     "make_plan": "replenish.planning",
     "open_store": "replenish.store.database",

@@ -108,7 +108,12 @@ def evening_before(tables: Tables, store: str, day: date | pd.Timestamp | None, 
 
 
 def kept_models(
-    tables: Tables, as_of: pd.Timestamp, settings: Settings, store: str, seed: int, progress: Progress = silent
+    tables: Tables,
+    as_of: date | pd.Timestamp,
+    settings: Settings,
+    store: str,
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> FittedModels:
     """The models kept for this store, evening, data and settings; fitted and kept when there are none."""
     path = models_path(settings.storage.output, tables.fingerprint, store, as_of, settings, seed)

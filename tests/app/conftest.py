@@ -45,7 +45,7 @@ class FakeLibrary:
     def load_settings(self, config: Any = None, data: Any = None) -> Settings:
         return load_settings(environ={}, flags={"storage__database": self.database})
 
-    def fit_models(self, tables: Tables, as_of: date, settings: Settings, store: str) -> str:
+    def kept_models(self, tables: Tables, as_of: date, settings: Settings, store: str) -> str:
         return f"models of {store} on {as_of}"
 
     def make_plan(
@@ -76,7 +76,7 @@ class FakeLibrary:
 @pytest.fixture
 def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeLibrary:
     fake = FakeLibrary(database=f"sqlite:///{tmp_path}/runs.db")
-    names = ("load_tables", "load_settings", "fit_models", "make_plan", "build_history", "in_worker_process")
+    names = ("load_tables", "load_settings", "kept_models", "make_plan", "build_history", "in_worker_process")
     for name in names:
         monkeypatch.setattr(rp, name, getattr(fake, name), raising=False)
     monkeypatch.setattr(rp, "open_store", open_store, raising=False)

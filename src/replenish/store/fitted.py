@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +21,7 @@ SECTIONS = ("shop", "history", "pricing", "forecast")
 
 
 def models_path(
-    folder: str | Path, fingerprint: str, store: str, as_of: pd.Timestamp, settings: Settings, seed: int
+    folder: str | Path, fingerprint: str, store: str, as_of: date | pd.Timestamp, settings: Settings, seed: int
 ) -> Path:
     """Where the models fitted for this store, evening, data, settings and library versions are kept."""
     body = settings.model_dump(mode="json")
@@ -40,7 +41,7 @@ def save_models(path: str | Path, models: FittedModels) -> Path:
 
 
 def load_models(path: str | Path) -> FittedModels:
-    """The models of a file written by `save_models`; `StorageError` when it is missing, damaged or of another version."""
+    """The models of a file written by `save_models`; `StorageError` when it is missing or damaged."""
     bundle = load_bundle(path, KIND, VERSION)
     frames = {k.removeprefix("frame_"): v for k, v in bundle.frames.items() if k.startswith("frame_")}
     response = PriceResponse(bundle.frames["response_items"], bundle.frames["response_categories"])
