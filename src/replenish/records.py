@@ -264,3 +264,28 @@ class Run:
     versions: dict[str, str]
     plan: Plan
     repeated: bool = False
+
+
+@dataclass(frozen=True)
+class Review:
+    """A plan beside what happened.
+
+    `lines` key (date, item_code): the planned line (order_quantity, price, expected_demand, expected_sales,
+    expected_waste, expected_profit, profit_q10, profit_q90), `status` (planned and sold; planned, not sold; sold, not
+    planned), what happened (sold, clearance_sold, demand, lost_sales, unsold [unit], price_charged, wholesale_price
+    [money/unit], revenue, shop_margin, profit_low, profit_high [money], sold_out_probability), whether price and order
+    were followed, and `band` (below, inside, above the planned 80 % band, or open). Plan columns are empty for items
+    that were not planned. `overrides`: one row per override and line, with its `gain` [money] where it can be told.
+    `summary`: totals as plain JSON. `fingerprint`: of the tables it was judged on.
+    """
+
+    lines: pd.DataFrame
+    overrides: pd.DataFrame
+    summary: dict[str, Any]
+    fingerprint: str
+
+    def to_json(self) -> str:
+        """The whole review as one JSON document (dates as ISO text)."""
+        frames = ("lines", "overrides")
+        body: dict[str, Any] = {k: json.loads(_iso(getattr(self, k)).to_json(orient="records")) for k in frames}
+        return json.dumps(body | {"summary": self.summary, "fingerprint": self.fingerprint}, ensure_ascii=False)

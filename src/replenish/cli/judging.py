@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,14 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from replenish.cli.console import progress_steps, write_out
+from replenish.cli.judged import leaderboard_table, review_lines, review_table, wide_console
 from replenish.cli.options import Config, Data, Json, Seed, Set, Store, read_settings
 from replenish.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PRINTED = ("wape", "bias", "rmsse", "mase", "pinball", "coverage_80", "coverage_90")
-PRINT_WIDTH = 150
+    from replenish.records import Review, Run, Tables
+    from replenish.store.database import RunStore
+
+LINE_FORMATS = (".csv", ".parquet")
 
 From = Annotated[datetime, typer.Option("--from", help="First origin: an evening, forecasts start the day after.",
                                         formats=["%Y-%m-%d"])]  # fmt: skip
@@ -28,6 +30,7 @@ To = Annotated[datetime, typer.Option("--to", help="Last origin.", formats=["%Y-
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module to the application."""
     app.command("backtest")(backtest)
+    app.command("review")(review)
 
 
 def backtest(
@@ -83,7 +86,7 @@ def _tell_scores(rows: pd.DataFrame, output: Path | None, as_json: bool) -> None
         body = {"rows": len(rows), "output": str(output) if output else None, "leaderboard": boards, "by": groups}
         write_out(json.dumps(body, ensure_ascii=False))
         return
-    _print_leaderboard(leaderboard(rows), rows)
+    wide_console().print(leaderboard_table(leaderboard(rows), rows))
     if output is not None:
         write_out(f"{len(rows):,} rows written to {output}")
 
@@ -93,27 +96,81 @@ def _records(frame: pd.DataFrame) -> list[dict[str, object]]:
     return records
 
 
-def _print_leaderboard(board: pd.DataFrame, rows: pd.DataFrame) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+def review(
+    data: Data,
+    run_id: Annotated[str | None, typer.Option("--run", help="The stored run to review.", metavar="RUN_ID")] = None,
+    date: Annotated[
+        datetime | None,
+        typer.Option("--date", help="Review the plan of this day (default: the last day of sales).",
+                     formats=["%Y-%m-%d"]),
+    ] = None,
+    store: Store = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Lines of the review, .csv or .parquet.", metavar="FILE")
+    ] = None,
+    database: Annotated[
+        str | None, typer.Option("--database", help="SQLAlchemy URL of the database of runs.", metavar="URL")
+    ] = None,
+    config: Config = None,
+    changes: Set = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Compare a stored plan with what happened on its day, and keep the review."""
+    from replenish.evaluate.review import review as judge
+    from replenish.sources.folder import load_tables
+    from replenish.store.database import open_store
 
-    origins = rows["origin"]
-    title = (
-        f"{origins.nunique()} origins from {origins.min():%Y-%m-%d} to {origins.max():%Y-%m-%d}, horizons "
-        f"{rows['horizon'].min()}–{rows['horizon'].max()}, days on which the item sold; 95 % interval over origins"
-    )
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for heading in ("model", "rows", *PRINTED):
-        table.add_column(heading, justify="left" if heading == "model" else "right")
-    for row in board.to_dict("records"):
-        table.add_row(str(row["model"]), f"{row['rows']:,}", *(_with_interval(row, name) for name in PRINTED))
-    console = Console()
-    (console if console.is_terminal else Console(width=PRINT_WIDTH)).print(table)
+    if run_id is not None and date is not None:
+        raise ConfigError("Give --run or --date, not both: a run knows its day.")
+    if output is not None and output.suffix.lower() not in LINE_FORMATS:
+        raise ConfigError(f"--output {output}: the lines of a review are written as .csv or .parquet.")
+    settings = read_settings(config, data, changes, {"storage__database": database})
+    with progress_steps() as progress, open_store(settings.storage.database) as runs:
+        progress("read the tables")
+        tables = load_tables(data)
+        run = _find_run(runs, tables, run_id, date, store)
+        progress("compare")
+        found = judge(run, tables, runs.changes(run.run_id))
+        runs.save_review(run.run_id, found)
+        if output is not None:
+            _write_lines(found.lines, output)
+    _tell_review(found, run.run_id, output, as_json)
 
 
-def _with_interval(row: Mapping[Hashable, float], name: str) -> str:
-    """Value and interval; nothing for a model without bands."""
-    if row[name] != row[name]:
-        return ""
-    return f"{row[name]:.3f} ({row[f'{name}_low']:.3f}–{row[f'{name}_high']:.3f})"
+def _find_run(runs: RunStore, tables: Tables, run_id: str | None, date: datetime | None, store: str | None) -> Run:
+    """The run named, or the one made last for the store and day."""
+    from replenish.planning import one_store
+
+    if run_id is not None:
+        return runs.load(run_id)
+    name = one_store(tables, store)
+    day = date or tables.for_store(name).daily_sales["date"].max()
+    run = runs.latest(name, f"{day:%Y-%m-%d}")
+    if run is None:
+        raise ConfigError(
+            f"No plan of store {name} for {day:%Y-%m-%d} is kept. Choose another --date or --run, or name the database "
+            "that holds it with --database."
+        )
+    return run
+
+
+def _write_lines(lines: pd.DataFrame, path: Path) -> None:
+    from replenish.files import write_whole
+
+    if path.suffix.lower() == ".csv":
+        write_whole(path, lines.to_csv(index=False, date_format="%Y-%m-%d").encode("utf-8-sig"))
+    else:
+        _write_parquet(lines, path)
+
+
+def _tell_review(found: Review, run_id: str, output: Path | None, as_json: bool) -> None:
+    """Promise and outcome on the terminal, or all of it as JSON."""
+    if as_json:
+        body = json.loads(found.to_json()) | {"run_id": run_id, "output": str(output) if output else None}
+        write_out(json.dumps(body, ensure_ascii=False))
+        return
+    console = wide_console()
+    console.print(review_table(found.lines))
+    for line in review_lines(found.summary):
+        console.print(line, highlight=False, markup=False)
+    write_out(f"Review of run {run_id} kept" + (f"; lines written to {output}" if output else ""))

@@ -10,16 +10,16 @@ from types import TracebackType
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, RowMapping, func, insert, select
+from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 
 from replenish import schemas
 from replenish.errors import StorageError
-from replenish.records import Override, Plan, Run
+from replenish.records import Override, Plan, Review, Run
 from replenish.store.connection import migrate, open_engine, parse_url, storage_errors, write_transaction
 from replenish.store.identity import installed_versions, run_identity
-from replenish.store.rows import PLAN_LINES, ApprovalRow, PlanTableRow, RunRow
+from replenish.store.rows import PLAN_LINES, ApprovalRow, PlanTableRow, ReviewRow, RunRow
 
 PLAN_TABLES = ("candidates", "cover", "forecast", "price_curve")
 LINE_KEY = ["date", "item_code"]
@@ -145,6 +145,36 @@ class RunStore:
         """The approvals of a run, first one first: author, approved_at, note."""
         query = select(ApprovalRow.author, ApprovalRow.approved_at, ApprovalRow.note)
         return self._frame(query.where(ApprovalRow.run_id == run_id).order_by(ApprovalRow.approval_id))
+
+    def save_review(self, run_id: str, review: Review, at: str | None = None) -> None:
+        """Keep the review of a run; one on the same tables is replaced. `StorageError` when there is no such run."""
+        self.load(run_id)
+        key = {"run_id": run_id, "fingerprint": review.fingerprint}
+        frames = {"lines": _to_parquet(review.lines), "overrides": _to_parquet(review.overrides)}
+        row = {**key, **frames, "reviewed_at": _utc(at), "summary": review.summary}
+        same = [getattr(ReviewRow, name) == value for name, value in key.items()]
+        doing = f"The review of {run_id} cannot be stored"
+        with storage_errors(self._url, doing), write_transaction(self._engine) as connection:
+            connection.execute(delete(ReviewRow).where(*same))
+            connection.execute(insert(ReviewRow), [row])
+
+    def reviews(self, run_id: str | None = None) -> pd.DataFrame:
+        """One row per review, newest first: run_id, store, first_date, reviewed_at, fingerprint, summary."""
+        columns = (ReviewRow.run_id, RunRow.store, RunRow.first_date, ReviewRow.reviewed_at, ReviewRow.fingerprint)
+        query = select(*columns, ReviewRow.summary).join(RunRow, RunRow.run_id == ReviewRow.run_id)
+        if run_id is not None:
+            query = query.where(ReviewRow.run_id == run_id)
+        return self._frame(query.order_by(ReviewRow.reviewed_at.desc()))
+
+    def load_review(self, run_id: str) -> Review | None:
+        """The review of a run made last, or `None`."""
+        query = select(ReviewRow.__table__).where(ReviewRow.run_id == run_id).order_by(ReviewRow.reviewed_at.desc())
+        with storage_errors(self._url, "The reviews cannot be read"), self._engine.connect() as connection:
+            row = connection.execute(query.limit(1)).mappings().first()
+        if row is None:
+            return None
+        lines, overrides = (pd.read_parquet(io.BytesIO(row[name])) for name in ("lines", "overrides"))
+        return Review(lines, overrides, row["summary"], row["fingerprint"])
 
     def _frame(self, query: Any) -> pd.DataFrame:
         with storage_errors(self._url, "The runs cannot be read"), self._engine.connect() as connection:

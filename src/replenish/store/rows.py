@@ -38,6 +38,7 @@ SQL_TYPE: dict[str, type[TypeEngine[Any]]] = {
 }
 
 RUN_ID_LENGTH = 16
+FINGERPRINT_LENGTH = 64  # SHA-256, hexadecimal
 
 
 class Base(DeclarativeBase):
@@ -120,3 +121,16 @@ class ApprovalRow(Base):
     author: Mapped[str] = mapped_column(Text)
     approved_at: Mapped[str] = mapped_column(String(32))
     note: Mapped[str] = mapped_column(Text)
+
+
+class ReviewRow(Base):
+    """A run beside what happened, as judged on the tables of one fingerprint; `lines`, `overrides`: Parquet."""
+
+    __tablename__ = "reviews"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(FINGERPRINT_LENGTH), primary_key=True)
+    reviewed_at: Mapped[str] = mapped_column(String(32))
+    summary: Mapped[dict[str, Any]] = mapped_column(JSON)
+    lines: Mapped[bytes] = mapped_column(LargeBinary)
+    overrides: Mapped[bytes] = mapped_column(LargeBinary)

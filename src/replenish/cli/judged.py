@@ -1,0 +1,117 @@
+"""Leaderboard and review as tables and sentences for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+    from rich.table import Table
+
+PRINTED = ("wape", "bias", "rmsse", "mase", "pinball", "coverage_80", "coverage_90")
+PRINT_WIDTH = 150
+REVIEWED = ("item", "planned order", "sold", "price", "charged", "expected profit", "realised between", "against band")
+
+
+def wide_console() -> Console:
+    """The terminal; off a terminal (a log, a file) wide enough for the tables."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=PRINT_WIDTH)
+
+
+def leaderboard_table(board: pd.DataFrame, rows: pd.DataFrame) -> Table:
+    """The leaderboard over days on which the item sold, best model first, with its intervals."""
+    origins = rows["origin"]
+    title = (
+        f"{origins.nunique()} origins from {origins.min():%Y-%m-%d} to {origins.max():%Y-%m-%d}, horizons "
+        f"{rows['horizon'].min()}–{rows['horizon'].max()}, days on which the item sold; 95 % interval over origins"
+    )
+    table = _table(title, ("model", "rows", *PRINTED))
+    for row in board.to_dict("records"):
+        table.add_row(str(row["model"]), f"{row['rows']:,}", *(_with_interval(row, name) for name in PRINTED))
+    return table
+
+
+def _with_interval(row: Mapping[Hashable, float], name: str) -> str:
+    """Value and interval; nothing for a model without bands."""
+    if row[name] != row[name]:
+        return ""
+    return f"{row[name]:.3f} ({row[f'{name}_low']:.3f}–{row[f'{name}_high']:.3f})"
+
+
+def review_table(lines: pd.DataFrame) -> Table:
+    """Planned beside realised, one row per line; items that were not planned last."""
+    from rich.markup import escape
+
+    table = _table("Planned and realised", REVIEWED)
+    for row in lines.sort_values(["date", "order_quantity"], na_position="last").to_dict("records"):
+        table.add_row(
+            escape(str(row["item_name"])),
+            f"{_number(row['order_quantity'])} {row['unit']}",
+            _number(row["sold"]),
+            _number(row["price"]),
+            _number(row["price_charged"]),
+            _number(row["expected_profit"]),
+            f"{_number(row['profit_low'])} – {_number(row['profit_high'])}",
+            str(row["band"] or row["status"]),
+        )
+    return table
+
+
+def _number(value: float) -> str:
+    return "–" if value != value else f"{value:.2f}"
+
+
+def review_lines(summary: dict[str, Any]) -> list[str]:
+    """The review in sentences; what could not be told is left out."""
+    lines = [_profit(summary), _counts(summary), _prices(summary), _forecast(summary["forecast"]), _losses(summary)]
+    return [line for line in [*lines, *map(_override, summary["overrides"])] if line]
+
+
+def _profit(s: dict[str, Any]) -> str:
+    real, plan = s["realised"], s["plan"]
+    return (
+        f"Profit: expected {plan['expected_of_these_days']:,.0f}; realised between {real['profit_low']:,.0f} (the "
+        f"order was bought, what was not sold is waste) and {real['profit_high']:,.0f} (nothing left over)"
+    )
+
+
+def _counts(s: dict[str, Any]) -> str:
+    return "Lines: " + "; ".join(f"{count} {name}" for name, count in s["status"].items())
+
+
+def _prices(s: dict[str, Any]) -> str:
+    return f"Prices charged as planned: {s['price_as_planned']} of {s['price_charged_known']} that are known"
+
+
+def _forecast(errors: dict[str, float | None]) -> str:
+    if errors["bias"] is None:
+        return ""
+    return f"Forecast of what sold: bias {errors['bias']:+.1%}, WAPE {errors['wape']:.1%}, both by value"
+
+
+def _losses(s: dict[str, Any]) -> str:
+    return (
+        f"Unsold {s['unsold_value']:,.0f} at cost if the order was bought; lost sales {s['lost_sales_value']:,.0f} on "
+        f"{s['sold_out']} sold-out lines"
+    )
+
+
+def _override(row: dict[str, Any]) -> str:
+    who = " – ".join(part for part in (row["author"] or "nobody named", row["reason"]) if part)
+    gain = "gain cannot be told" if row["gain"] is None else f"gain {row['gain']:+,.1f} on {row['judged']} of them"
+    return f"Overrides of {who}: {row['lines']} lines, {gain}"
+
+
+def _table(title: str, headings: tuple[str, ...]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if number == 0 else "right")
+    return table
