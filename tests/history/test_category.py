@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from replenish.history.category import category_tables
+from replenish.history.cleaning import build_history
 from replenish.schemas import DAILY_SALES, ITEMS
+from replenish.settings import Settings
 from replenish.sources.folder import tables_from_frames
 
 Frames = dict[str, pd.DataFrame]
@@ -35,6 +37,17 @@ def test_a_composite_day_by_hand(tiny_frames: Frames):
     assert day["full_price"] == pytest.approx((41 * 6 + 19.2 * 5) / 60.2)
     costs = composites.wholesale.set_index(["item_code", "date"])["wholesale_price"]
     assert costs["leafy (kg)", pd.Timestamp("2023-06-08")] == pytest.approx((41 * 3.5 + 19.2 * 3) / 60.2)
+
+
+def test_a_composite_is_never_called_sold_out(tiny_frames: Frames):
+    """Spinach and lettuce end early one day; the category still had something to sell."""
+    sales = tiny_frames["sales"]
+    late = (sales["date"] == pd.Timestamp("2023-06-21")) & (sales["time"] >= "12")
+    tiny_frames["sales"] = sales[~late]
+    tables = tables_from_frames(tiny_frames)
+    history = build_history(category_tables(tables, DAY), DAY, Settings(), "main")
+    assert history.panel["silence_p"].isna().all()
+    assert (history.panel["demand_weight"] == 1).all()
 
 
 def test_loss_rate_is_weighted_by_what_the_goods_cost(tiny_frames: Frames):

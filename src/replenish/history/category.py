@@ -26,6 +26,9 @@ def category_tables(tables: Tables, as_of: pd.Timestamp, settings: HistorySettin
     Quantities are sums [unit]. Full and wholesale price of a day are those of the basket sold in the 28 days up to it,
     each item at its last price (impossible costs left out): a mean over the day's own sales would move with the mix.
     The loss rate is weighted by the cost of what was sold in the last 90 days.
+
+    No hour of the last sale: a category does not sell out while one of its items is left, and with hundreds of sales a
+    day the silence test would only measure at what minute the shop closed. So sales stand for demand.
     """
     known = tables.up_to(as_of)
     names = _composites(known.items)
@@ -56,12 +59,12 @@ def _daily(sales: pd.DataFrame, price: pd.DataFrame) -> pd.DataFrame:
     rows = sales.assign(discounted_value=sales["discounted_price"] * sales["discounted_quantity"])
     sums = ["quantity", "revenue", "transactions", "returns", "return_quantity", "full_price_quantity",
             "discounted_quantity", "discounted_transactions", "discounted_value"]  # fmt: skip
-    how = dict.fromkeys(sums, "sum") | {"first_sale_hour": "min", "last_sale_hour": "max", "largest_sale": "max"}
+    how = dict.fromkeys(sums, "sum") | {"first_sale_hour": "min", "largest_sale": "max"}
     out = rows.groupby(["store", "date", "composite"]).agg(how).reset_index().rename(columns={"composite": "item_code"})
     out = out.merge(price, how="left", on=["store", "date", "item_code"], validate="1:1")
     out["full_price"] = out["full_price"].where(out["full_price_quantity"] > 0)
     out["discounted_price"] = out["discounted_value"] / out["discounted_quantity"].where(out["discounted_quantity"] > 0)
-    return out[DAILY_SALES.names]
+    return out.assign(last_sale_hour=np.nan)[DAILY_SALES.names]
 
 
 def _basket_prices(sales: pd.DataFrame, wholesale: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
