@@ -133,7 +133,8 @@ def _order_reason(problem: Problem, value: dict[Any, Any], row: Any, c: Candidat
             size = abs(values.index[k] - row.order_quantity)
             steps.append(f"{size:g} {c.unit} {name} {values.iloc[k] - now + 0.0:+.1f}")
     display = ", the minimum display" if row.order_quantity <= c.min_display + c.order_multiple - 1e-9 else ""
-    return f"Order {row.order_quantity:g} {c.unit}{display}: {', '.join(steps)}." if steps else ""
+    change = f": {', '.join(steps)}" if steps else ""
+    return f"Order {row.order_quantity:g} {c.unit}{display}{change}."
 
 
 def _price_reason(row: Any, c: Candidate) -> str:
