@@ -93,7 +93,7 @@ def read_lock_file(path: str | Path) -> tuple[Override, ...]:
         if kind not in get_args(OverrideKind)
     ]
     faults += [
-        f"{path}, row {k + 2}: a {kind} lock needs a number as value"
+        f"{path}, row {k + 2}: a lock of kind {kind} needs a number as value"
         for k, kind in enumerate(table["kind"])
         if kind in VALUE_KINDS and pd.isna(value[k])
     ]

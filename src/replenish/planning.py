@@ -333,7 +333,7 @@ def make_category_plan(
     chosen = category_settings(given, 0)
     progress("price response of the items")
     response = _estimate(_build_history(tables, day, chosen, name), chosen.pricing)
-    composites = category_tables(tables.for_store(name), day)
+    composites = category_tables(tables.for_store(name), day, chosen.history)
     history = _build_history(composites, day, chosen, name)
     answer = _composite_response(response, history)
     progress("demand models of the categories")
