@@ -131,7 +131,7 @@ def test_a_solver_failure_leaves_with_5(folder: Path, capsys: Captured, monkeypa
     [
         ("item,kind\nP043,order\n", "column(s) missing: item_code"),
         ("item_code,kind,value\nP043,ordr,4\n", "row 2: unknown kind of lock “ordr”"),
-        ("item_code,kind,value\nP043,order,many\n", "row 2: a order lock needs a number"),
+        ("item_code,kind,value\nP043,order,many\n", "row 2: a lock of kind order needs a number"),
         ("item_code,kind,value\nP999,order,4\n", "P999: it is not among the candidates"),
     ],
 )
