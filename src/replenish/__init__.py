@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from replenish import plots as plots
+    from replenish.evaluate.backtest import backtest as backtest
     from replenish.execution import in_worker_process as in_worker_process
     from replenish.history.category import category_tables as category_tables
     from replenish.nightly import kept_models as kept_models
@@ -34,6 +35,7 @@ _HOME = {
     "Plan": "replenish.records",
     "Settings": "replenish.settings",
     "Tables": "replenish.records",
+    "backtest": "replenish.evaluate.backtest",
     "build_history": "replenish.planning",
     "category_tables": "replenish.history.category",
     "check_plan": "replenish.optimise.check",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from replenish.cli.console import step, write_out
+from replenish.cli.console import output_console, step, write_out
 from replenish.cli.options import Config, Data, Json, Seed, Set, read_settings
 
 if TYPE_CHECKING:
@@ -70,7 +70,6 @@ def _tell_progress(report: StoreReport, done: int, total: int) -> None:
 def _print_report(report: NightlyReport) -> None:
     """The stores as a table, what failed in full below it."""
     from rich import box
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -81,7 +80,7 @@ def _print_report(report: NightlyReport) -> None:
         expected = "" if s.expected is None else f"{s.expected:,.0f}"
         style = "bold red" if s.status == "failed" else ""
         table.add_row(escape(s.store), s.status, s.run_id, expected, f"{s.seconds:.1f}", style=style)
-    Console().print(table)
+    output_console().print(table)
     for s in report.stores:
         if s.status == "failed":
             write_out(f"{s.store} (exit code {s.exit_code}): {s.message}")

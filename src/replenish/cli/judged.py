@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.console import Console
     from rich.table import Table
 
 PRINTED = ("wape", "bias", "rmsse", "mase", "pinball", "coverage_80", "coverage_90")
-PRINT_WIDTH = 150
-REVIEWED = ("item", "planned order", "sold", "price", "charged", "expected profit", "realised between", "against band")
-
-
-def wide_console() -> Console:
-    """The terminal; off a terminal (a log, a file) wide enough for the tables."""
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=PRINT_WIDTH)
+REVIEWED = (
+    "item",
+    "unit",
+    "planned order",
+    "sold",
+    "price",
+    "charged",
+    "expected profit",
+    "realised between",
+    "against band",
+)
 
 
 def leaderboard_table(board: pd.DataFrame, rows: pd.DataFrame) -> Table:
@@ -51,7 +51,8 @@ def review_table(lines: pd.DataFrame) -> Table:
     for row in lines.sort_values(["date", "order_quantity"], na_position="last").to_dict("records"):
         table.add_row(
             escape(str(row["item_name"])),
-            f"{_number(row['order_quantity'])} {row['unit']}",
+            str(row["unit"]),
+            _number(row["order_quantity"]),
             _number(row["sold"]),
             _number(row["price"]),
             _number(row["price_charged"]),
@@ -113,5 +114,5 @@ def _table(title: str, headings: tuple[str, ...]) -> Table:
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for number, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if number == 0 else "right")
+        table.add_column(heading, justify="left" if number == 0 or heading == "unit" else "right")
     return table

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from replenish.cli.console import progress_steps, write_out
-from replenish.cli.judged import leaderboard_table, review_lines, review_table, wide_console
+from replenish.cli.console import output_console, progress_steps, write_out
+from replenish.cli.judged import leaderboard_table, review_lines, review_table
 from replenish.cli.options import Config, Data, Json, Seed, Set, Store, read_settings
 from replenish.errors import ConfigError
 
@@ -86,7 +86,7 @@ def _tell_scores(rows: pd.DataFrame, output: Path | None, as_json: bool) -> None
         body = {"rows": len(rows), "output": str(output) if output else None, "leaderboard": boards, "by": groups}
         write_out(json.dumps(body, ensure_ascii=False))
         return
-    wide_console().print(leaderboard_table(leaderboard(rows), rows))
+    output_console().print(leaderboard_table(leaderboard(rows), rows))
     if output is not None:
         write_out(f"{len(rows):,} rows written to {output}")
 
@@ -169,7 +169,7 @@ def _tell_review(found: Review, run_id: str, output: Path | None, as_json: bool)
         body = json.loads(found.to_json()) | {"run_id": run_id, "output": str(output) if output else None}
         write_out(json.dumps(body, ensure_ascii=False))
         return
-    console = wide_console()
+    console = output_console()
     console.print(review_table(found.lines))
     for line in review_lines(found.summary):
         console.print(line, highlight=False, markup=False)

@@ -94,6 +94,10 @@ def _mase(rows: pd.DataFrame) -> Terms:
     return np.abs(_numbers(rows, "actual") - _numbers(rows, "q50")) / _scale(rows, "naive_mae"), _ones(rows)
 
 
+def _nwrmsle(rows: pd.DataFrame) -> Terms:
+    return (np.log1p(_numbers(rows, "actual")) - np.log1p(_numbers(rows, "mean"))) ** 2, _ones(rows)
+
+
 def _pinball(rows: pd.DataFrame) -> Terms:
     error = _numbers(rows, "actual")[:, None] - rows[list(QUANTILE_NAMES)].to_numpy(dtype=float)
     level = np.array(QUANTILES)
@@ -133,6 +137,9 @@ rmsse = Metric("rmsse", _rmsse, root=True)
 mase = Metric("mase", _mase)
 """Mean of |actual − q50| ÷ the item's mean absolute naive error (Hyndman & Koehler 2006)."""
 
+nwrmsle = Metric("nwrmsle", _nwrmsle, root=True)
+"""√ mean of (ln(1 + actual) − ln(1 + mean))², every item perishable and so of one weight (Favorita contest)."""
+
 pinball = Metric("pinball", _pinball)
 """Mean pinball loss over the quantiles ÷ the item's mean absolute naive error (scaled pinball loss of the M5)."""
 
@@ -149,7 +156,7 @@ width_90 = Metric("width_90", _width("q05", "q95"))
 """Σ(q95 − q05) ÷ Σ actual."""
 
 METRICS: tuple[Metric, ...] = (
-    wape, wape_value, bias, rmsse, mase, pinball, coverage_80, width_80, coverage_90, width_90,
+    wape, wape_value, bias, rmsse, mase, nwrmsle, pinball, coverage_80, width_80, coverage_90, width_90,
 )  # fmt: skip
 
 
