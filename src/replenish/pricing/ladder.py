@@ -106,6 +106,8 @@ def _support_ends(support: pd.Series, unit_cost: float) -> tuple[float, float, s
 def _rungs(bottom: float, top: float, last: float, endings: NDArray[np.float64], most: int) -> tuple[float, ...]:
     """At most `most` usual prices in [bottom, top], evenly spread, always with the last price when it is inside.
 
+    Where no usual price lies between the ends, prices in tenths take their place.
+
     The last price is kept to the last decimal, so that choosing it is no price change.
     """
     whole = np.arange(np.floor(bottom), np.floor(top) + 1)
@@ -115,6 +117,8 @@ def _rungs(bottom: float, top: float, last: float, endings: NDArray[np.float64],
     if inside:
         grid = grid[np.abs(grid - last) >= CENT]
     elif len(grid) == 0:
+        grid = np.round(np.arange(np.ceil(bottom * 10 - 1e-9), np.floor(top * 10 + 1e-9) + 1) / 10, 1)
+    if not inside and len(grid) == 0:
         # Down to the cent, unless that would fall below the cost floor.
         cut = np.floor(top / CENT + 1e-9) * CENT
         grid = np.array([np.round(cut, 2) if cut >= bottom - 1e-9 else top])
