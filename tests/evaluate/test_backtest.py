@@ -53,13 +53,16 @@ def test_what_happened_and_the_benchmark_by_hand(rows: pd.DataFrame) -> None:
     assert not first["sold_out"]
 
 
-def test_the_price_assumed_is_the_last_known_at_the_origin() -> None:
-    """Spinach costs 6.60 instead of 6.00 from 16 June on."""
+def test_prices_sales_and_demand_of_a_clearance_friday() -> None:
+    """Spinach costs 6.60 instead of 6.00 from 16 June on, a Friday: 5 kg at full price and 1 kg on clearance, of which
+    0.4 would have paid the full price."""
     tables = tables_from_frames(long_frames())
     rows = backtest(tables, "2023-06-15", "2023-06-15", horizon=1, settings=quick_settings())
     spinach = rows[rows["item_code"] == "L1"]
     assert spinach["price_assumed"].tolist() == pytest.approx([6.0] * len(spinach))
     assert spinach["price_actual"].tolist() == pytest.approx([6.6] * len(spinach))
+    assert spinach["actual"].tolist() == pytest.approx([6.0] * len(spinach))
+    assert spinach["demand"].tolist() == pytest.approx([5.4] * len(spinach))
 
 
 def test_observations_after_an_origin_change_nothing_it_forecast(rows: pd.DataFrame) -> None:

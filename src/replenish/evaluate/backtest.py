@@ -24,7 +24,7 @@ SOLD_OUT = 0.5
 KEY = ["store", "item_code", "date"]
 COLUMNS = (
     "model", "origin", "date", "horizon", "store", "item_code", "actual", "sold_out", "offered", "price_assumed",
-    "price_actual", "mean", *QUANTILE_NAMES, "category", "unit", "naive_mae", "naive_mse",
+    "price_actual", "mean", *QUANTILE_NAMES, "category", "unit", "demand", "naive_mae", "naive_mse",
 )  # fmt: skip
 
 
@@ -46,8 +46,9 @@ def backtest(
     Key (model, origin, store, item_code, date); an origin is the evening of the last known day. Columns: horizon
     [days], actual (net sales, not below 0) [unit], sold_out, offered (probability, seen later), price_assumed (last
     full price at the origin, which the forecast is for), price_actual (the day's full price, empty without one)
-    [money/unit], mean and q05 … q95 [unit], category, unit, naive_mae and naive_mse (error of “as on the last day on
-    offer” over the year up to the origin, the scale of MASE and RMSSE).
+    [money/unit], mean and q05 … q95 [unit], category, unit, demand (full-price demand as seen later, which is what is
+    forecast: without most of the clearance sales, with what a stock-out hid) [unit], naive_mae and naive_mse (error of
+    “as on the last day on offer” over the year up to the origin, the scale of MASE and RMSSE).
 
     Models: `blend` (the forecast plans are made from), its members with mean and median only, and `mean_7`, the mean of
     the days on offer in the week up to the origin. `members` says which take part (smoothing, boosting, arima; default:
@@ -144,7 +145,7 @@ def _observed(tables: Tables, until: pd.Timestamp, settings: Settings) -> pd.Dat
     end = tables.daily_sales["date"].max()
     history = build_history(tables, min(end, until + pd.Timedelta(days=HINDSIGHT_DAYS)), settings)
     panel = history.panel
-    return panel[["item_code", "date", "offered"]].assign(
+    return panel[["item_code", "date", "offered", "demand"]].assign(
         store=history.store,
         actual=panel["sold"],
         sold_out=panel["sold_out_probability"] > SOLD_OUT,
