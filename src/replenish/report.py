@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-SHORT_REASON = 60
+SHORT_REASON = 100
 UNIT_WORD = {"kg": "kg", "pack": "packs"}
 
 
