@@ -285,8 +285,8 @@ def _question_2(case: Case) -> str:
         body.append(f"| {code} | " + " | ".join(told) + " |")
     return f"""## Question 2: categories, 1–7 July 2023
 
-Each category is a composite good per unit (kilograms and packs are never added up), its price a quantity-weighted mean, its
-elasticity that of a common move of the category's prices. Order (kg or packs) @ price, κ = 0:
+Each category is a composite good per unit (kilograms and packs are never added up), its price that of the basket sold in the
+last 28 days, its elasticity that of a common move of the category's prices. Order (kg or packs) @ price, κ = 0:
 
 {head}
 {chr(10).join(body)}

@@ -15,8 +15,7 @@ from replenish.forecast.demand import forecast_matrix
 from replenish.forecast.features import PanelMatrix, panel_matrix
 from replenish.forecast.models import fit_forecast
 from replenish.history.category import category_tables
-from replenish.history.cleaning import build_history as _build_history
-from replenish.history.cleaning import sold_recently
+from replenish.history.cleaning import build_history as _build_history, sold_recently
 from replenish.optimise.assemble import DayPlan, assemble_plan, judge_day
 from replenish.optimise.candidates import build_candidates
 from replenish.optimise.check import check_plan

@@ -7,8 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from replenish.errors import DataError
 from replenish.schemas import DAILY_SALES, INTRADAY_SALES, ITEMS, check_table

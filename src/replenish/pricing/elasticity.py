@@ -24,6 +24,10 @@ from replenish.settings import PricingSettings
 
 EFFECTS = {"item": "item_code", "half_year": "item_half_year", "month": "item_month"}
 MAIN = "half_year"
+# pyfixest's parallel demeaning ends at slightly different points each time; a tight tolerance and rounding make the
+# same input give the same elasticities to the last digit, and so the same plan.
+EFFECTS_TOLERANCE = 1e-12
+DECIMALS = 7
 WEAK_F = 10.0  # Staiger & Stock (1997)
 MIN_ROWS = 60
 MIN_ITEM_ROWS = 40
@@ -47,7 +51,7 @@ def estimate_price_response(history: DemandHistory, settings: PricingSettings) -
         items.append(_item_posteriors(known.index[known == category], group, level, settings))
     common = _common_moves(rows, sorted(known.unique()), settings)
     by_category = pd.DataFrame(categories).merge(common, on="category", validate="1:1")
-    return PriceResponse(pd.concat(items, ignore_index=True), by_category)
+    return PriceResponse(pd.concat(items, ignore_index=True).round(DECIMALS), by_category.round(DECIMALS))
 
 
 def estimation_rows(panel: pd.DataFrame) -> pd.DataFrame:
@@ -76,7 +80,7 @@ def _fit(rows: pd.DataFrame, formula: str, effects: list[str], name: str) -> tup
         return np.nan, np.nan
     try:
         with _fixest() as fixest:
-            fit = fixest.feols(formula, data=data, vcov={"CRV1": "item_code+day"})
+            fit = fixest.feols(formula, data=data, vcov={"CRV1": "item_code+day"}, fixef_tol=EFFECTS_TOLERANCE)
         beta, se = float(fit.coef()[name]), float(fit.se()[name])
     except (ValueError, ArithmeticError, np.linalg.LinAlgError, LookupError):
         return np.nan, np.nan
@@ -148,7 +152,10 @@ def _normal_update(estimate: float, se: float, prior: float, prior_sd: float) ->
 def _residuals(rows: pd.DataFrame, columns: list[str], effects: str) -> NDArray[np.float64]:
     """Columns less their fixed effects (Frisch–Waugh–Lovell), shape rows × columns."""
     with _fixest() as fixest:
-        fits = [fixest.feols(f"{c} ~ 1 | {effects}", data=rows, fixef_rm="none") for c in columns]
+        fits = [
+            fixest.feols(f"{c} ~ 1 | {effects}", data=rows, fixef_rm="none", fixef_tol=EFFECTS_TOLERANCE)
+            for c in columns
+        ]
     return np.column_stack([fit.resid() for fit in fits])
 
 

@@ -96,8 +96,7 @@ def _missing_columns(table: Table, have: Sequence[str]) -> list[str]:
 
 
 def _read_one(connection: Connection, table: Table, have: Sequence[str]) -> pd.DataFrame:
-    from sqlalchemy import column, select
-    from sqlalchemy import table as from_table
+    from sqlalchemy import column, select, table as from_table
 
     chosen = [c for c in table.columns if c.name in have]
     query: Any = select(*(column(c.name) for c in chosen)).select_from(from_table(table.name))
