@@ -348,3 +348,12 @@ def test_no_plan_in_time_is_a_solver_error(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(solve, "_solve", lambda *_, **__: late)
     with pytest.raises(SolverError, match=r"no plan within 60 s.*time_limit_s"):
         solve_menu(problem(), EXACT)
+
+
+def test_another_number_of_threads_in_the_same_process_changes_nothing() -> None:
+    # HiGHS keeps the thread pool of its first call; with another number it would end without a status.
+    p = _large_problem(1)
+    answers = [solve_menu(p, SolverSettings(gap=1e-6, threads=threads)) for threads in (1, 2, 1)]
+    assert {a.status for a in answers} == {"optimal"}
+    assert answers[1].objective == pytest.approx(answers[0].objective, rel=1e-6)
+    assert answers[2].objective == pytest.approx(answers[0].objective, rel=1e-6)

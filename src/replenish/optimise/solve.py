@@ -32,6 +32,9 @@ TOLERANCE = 1e-6  # the solver's feasibility and optimality tolerances, in money
 ANY_PLAN = 1e9  # relative gap at which the first plan found will do
 
 
+_POOL = {"threads": 0}  # threads of HiGHS's pool in this process; 0: not started by us
+
+
 @dataclass(frozen=True)
 class _Answer:
     """One solver call: status words, objective and bound (NaN when there is none) and values by offer row."""
@@ -138,6 +141,7 @@ def _solve(
     """One HiGHS call through Pyomo; never trusts an answer whose status it does not know."""
     from pyomo.contrib.solver.common.factory import SolverFactory
 
+    _set_threads(settings.threads)
     model = build_model(problem, offers, relaxed)
     solver = SolverFactory("highs")
     result = solver.solve(
@@ -145,6 +149,15 @@ def _solve(
         time_limit=time_limit_s, rel_gap=settings.gap / 2 if gap is None else gap,
     )  # fmt: skip
     return _read(model, result, relaxed)
+
+
+def _set_threads(threads: int) -> None:
+    """Makes HiGHS's thread pool fit: it keeps the first number a process used and fails without a status on another."""
+    import highspy
+
+    if _POOL["threads"] != threads:
+        highspy.Highs.resetGlobalScheduler(True)
+        _POOL["threads"] = threads
 
 
 def _read(model: Any, result: Any, relaxed: bool) -> _Answer:
