@@ -26,12 +26,13 @@ RULE_WORDS = {
     "price_changes": "the most price changes (rules.max_price_changes)",
     "must_list": "the planner's must-list locks",
 }
-FIRST_COLUMNS = 12  # offers per item, best reduced cost first, in the MIP that finds the first good plan
+FIRST_COLUMNS = 3  # offers per item, best reduced cost first, in the MIP that finds the first good plan
 FIRST_SHARE = 0.3
 TOLERANCE = 1e-6  # the solver's feasibility and optimality tolerances, in money
 ANY_PLAN = 1e9  # relative gap at which the first plan found will do
 
 
+GAP_MARGIN = 0.95  # HiGHS stops a little inside the gap asked for, so that rounding never leaves the plan outside it
 _POOL = {"threads": 0}  # threads of HiGHS's pool in this process; 0: not started by us
 
 
@@ -146,7 +147,7 @@ def _solve(
     solver = SolverFactory("highs")
     result = solver.solve(
         model, load_solutions=False, raise_exception_on_nonoptimal_result=False, threads=settings.threads,
-        time_limit=time_limit_s, rel_gap=settings.gap / 2 if gap is None else gap,
+        time_limit=time_limit_s, rel_gap=GAP_MARGIN * settings.gap if gap is None else gap,
     )  # fmt: skip
     return _read(model, result, relaxed)
 
