@@ -23,7 +23,6 @@ from replenish.settings import Settings
 
 Array = NDArray[np.float64]
 MIN_HISTORY_DAYS = 60
-HOLIDAY_DAYS = 1
 
 
 @dataclass(frozen=True)
