@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -17,7 +17,8 @@ class Conditions:
     """Exogenous paths. Shapes: `shoppers` (days), `pull` (days × categories), the others (days × items).
 
     `shoppers`: expected number, 0 on closed days; `pull`: factor on visits to a category's shelf; `appeal`: utility;
-    `wholesale` [money/unit]; `on_market`: can be bought that day.
+    `wholesale` [money/unit]; `on_market`: can be bought that day. `price_weight` (days): factor on the weight of price
+    in all shoppers' utility.
     """
 
     dates: pd.DatetimeIndex
@@ -26,6 +27,7 @@ class Conditions:
     appeal: Array
     wholesale: Array
     on_market: NDArray[np.bool_]
+    price_weight: Array | None = None
 
     def position(self, day: date | pd.Timestamp | str) -> int:
         """Row of `day`; `ValueError` outside the span."""
@@ -49,6 +51,23 @@ def draw_conditions(
         _appeal(world, dates, harvest, streams[3]),
         _wholesale(world, dates, harvest, streams[4]),
         _on_market(world, dates, streams[5]),
+    )
+
+
+def with_upheaval(world: World, conditions: Conditions, seed: int) -> Conditions:
+    """The conditions with what goes wrong in the world's season (see `Upheaval`)."""
+    plan = world.upheaval
+    season_day = (conditions.dates - pd.Timestamp(world.season_start)).days.to_numpy() + 1
+    hit_days = (season_day >= plan.first_day) & (season_day <= plan.last_day)
+    hit_items = world.items["category"].isin(plan.categories or world.categories).to_numpy()
+    luck = np.random.default_rng([world.seed, seed, 11]).random(len(world.items))
+    hit = hit_days[:, None] & hit_items
+    return replace(
+        conditions,
+        wholesale=np.where(hit, (conditions.wholesale * plan.cost_factor).round(2), conditions.wholesale),
+        on_market=conditions.on_market & ~(hit & (luck < plan.scarce)),
+        appeal=conditions.appeal - plan.quality * hit,
+        price_weight=1 + (plan.price_weight - 1) * np.clip(season_day / 28, 0, 1),
     )
 
 

@@ -44,17 +44,19 @@ class Shop:
     stockroom: Stockroom
     ledger: Ledger
     last_price: Array
+    costs_known: bool = True
 
     @classmethod
-    def opening(cls, world: World, conditions: Conditions) -> Shop:
-        """A shop before its first day."""
+    def opening(cls, world: World, conditions: Conditions, costs_known: bool = True) -> Shop:
+        """A shop before its first day; `costs_known`: it prices its goods when they arrive, else the evening before."""
         n = len(world.items)
         life = world.items["shelf_life_days"].to_numpy(dtype=np.int64)
         ledger = Ledger.empty(len(conditions.dates), n)
-        return cls(world, conditions, Stockroom(life), ledger, np.full(n, np.nan))
+        return cls(world, conditions, Stockroom(life), ledger, np.full(n, np.nan), costs_known)
 
     def evening(self, day: int) -> Evening:
-        """What is known before `day`."""
+        """What is known before `day`: the list of what can be bought, at the coming or else at today's prices."""
+        quoted = day if self.costs_known else max(day - 1, 0)
         return Evening(
             day,
             self.conditions.dates[: day + 1].day_of_week.to_numpy(dtype=np.int64),
@@ -64,12 +66,12 @@ class Shop:
             self.last_price,
             self.stockroom.on_hand,
             self.conditions.on_market[day],
-            self.conditions.wholesale[day],
+            self.conditions.wholesale[quoted],
         )
 
     def stock_up(self, decision: Decision) -> Offers:
         """The order arrives, loses its share, and the shelf is laid out; stock without a price stays in the back."""
-        usable = np.round(decision.order * (1 - self.world.column("loss_rate")), 3)
+        usable = np.round(decision.order * (1 - self.world.column("true_loss_rate")), 3)
         self.stockroom.receive(np.where(self.world.is_pack, np.round(usable), usable))
         self.last_price = np.where(np.isnan(decision.price), self.last_price, decision.price)
         stock = np.where(np.isnan(decision.price), 0.0, self.stockroom.on_hand)
@@ -121,15 +123,15 @@ def simulate_history(
         result = market.play_day(day, offers)
         waste = shop.close(day, offers, result)
         if day >= warm_up_days:
-            chronicle.sales.append(_till_rows(market, day, result))
-            chronicle.item_days.append(_item_day_rows(market, day, decision, offers, result, waste))
-    return _tables(world, conditions, chronicle, warm_up_days), _truth(conditions, chronicle, warm_up_days)
+            chronicle.sales.append(till_rows(market, day, result))
+            chronicle.item_days.append(item_day_rows(market, day, decision, offers, result, waste))
+    return canonical_frames(world, conditions, chronicle, warm_up_days), _truth(conditions, chronicle, warm_up_days)
 
 
 # ---------------------------------------------------------------- rows of one day
 
 
-def _till_rows(market: Market, day: int, result: DayResult) -> pd.DataFrame:
+def till_rows(market: Market, day: int, result: DayResult) -> pd.DataFrame:
     """The day's transactions; a shopper's items follow each other in the till by a few seconds, a few come back."""
     sales = result.sales
     place_in_basket = sales.groupby("shopper").cumcount().to_numpy()
@@ -151,9 +153,10 @@ def _till_rows(market: Market, day: int, result: DayResult) -> pd.DataFrame:
     return pd.concat([rows, returned]).sort_values(["second", "item"], kind="stable") if len(returned) else rows
 
 
-def _item_day_rows(
+def item_day_rows(
     market: Market, day: int, decision: Decision, offers: Offers, result: DayResult, waste: Array
 ) -> pd.DataFrame:
+    """The truth of one day, one row per item on offer (see `simulate_history`)."""
     offered = offers.offered
     own, common = market.elasticities(day, offers.price, offered, offers.age)
     columns = {
@@ -182,27 +185,29 @@ def _item_day_rows(
 # ---------------------------------------------------------------- tables
 
 
-def _tables(world: World, conditions: Conditions, chronicle: Chronicle, skip: int) -> dict[str, pd.DataFrame]:
+def canonical_frames(world: World, conditions: Conditions, chronicle: Chronicle, skip: int) -> dict[str, pd.DataFrame]:
+    """The canonical tables of the days after the first `skip` days of the conditions."""
     item_days = pd.concat(chronicle.item_days, ignore_index=True)
     wholesale = _wholesale_table(world, conditions, item_days, skip)
     items = world.items_table()
     frames = {
         "items": (items[items["item_code"].isin(wholesale["item_code"])], ITEMS),
-        "sales": (_sales_table(world, chronicle), SALES),
+        "sales": (sales_table(world, chronicle), SALES),
         "wholesale": (wholesale, WHOLESALE),
-        "stock": (item_days[["date", "item_code", "left", "waste"]].pipe(_on_hand), STOCK),
+        "stock": (item_days[["date", "item_code", "left", "waste"]].pipe(stock_rows), STOCK),
         "orders": (item_days.rename(columns={"order_quantity": "ordered"})[["date", "item_code", "ordered"]], ORDERS),
     }
     return {name: check_table(frame, table)[list(frame.columns)] for name, (frame, table) in frames.items()}
 
 
-def _on_hand(item_days: pd.DataFrame) -> pd.DataFrame:
+def stock_rows(item_days: pd.DataFrame) -> pd.DataFrame:
     """Stock at close that is still good tomorrow."""
     kept = (item_days["left"] - item_days["waste"]).clip(lower=0.0).round(3)
     return item_days[["date", "item_code"]].assign(on_hand=kept)
 
 
-def _sales_table(world: World, chronicle: Chronicle) -> pd.DataFrame:
+def sales_table(world: World, chronicle: Chronicle) -> pd.DataFrame:
+    """The canonical `sales` table of the days collected."""
     sales = pd.concat(chronicle.sales, ignore_index=True)
     clock = pd.to_datetime(sales["second"], unit="s").dt.strftime("%H:%M:%S")
     codes = world.items["item_code"].to_numpy()

@@ -122,7 +122,7 @@ class Market:
         for k, category in enumerate(self.world.categories):
             at = self.world.members(category)
             utility = np.where(offered[at], self._appeal(day, at, age), -np.inf)
-            demand[at] = self._visits_expected(day, k) * self._shares(category, at, utility, price[at][None, :])[0]
+            demand[at] = self._visits_expected(day, k) * self._shares(day, category, at, utility, price[at][None, :])[0]
         return demand * self.world.column("basket")
 
     def elasticities(
@@ -139,7 +139,7 @@ class Market:
                 continue
             moves = np.vstack([np.eye(len(at)), np.ones(len(at))])
             utility = self._appeal(day, at, age)
-            up, down = (self._shares(category, at, utility, price[at] * (1 + s * moves)) for s in (step, -step))
+            up, down = (self._shares(day, category, at, utility, price[at] * (1 + s * moves)) for s in (step, -step))
             response = np.log(up / down) / np.log((1 + step) / (1 - step))
             own[at], common[at] = np.diag(response[:-1]), response[-1]
         return own, common
@@ -169,18 +169,27 @@ class Market:
         return fresh if age is None else fresh - self.world.choice.staleness * age[at]
 
     def _shelf(self, day: int, category: str, at: NDArray[np.int64], visits: ShelfVisits, offers: Offers) -> Shelf:
-        weight = self.world.choice.price_weight * visits.price_multiplier
+        factor = self._price_factor(day)
+        weight = self.world.choice.price_weight * visits.price_multiplier * factor
         price = np.where(offers.offered[at], offers.price[at], 0.0)
         normal = self.world.column("normal_price")[at]
-        utility = self._appeal(day, at, offers.age) + visits.taste - weight[:, None] * (price / normal)
+        # A heavier weight of price leaves the utility at the normal price as it is.
+        relative = price / normal - (factor - 1) / factor
+        utility = self._appeal(day, at, offers.age) + visits.taste - weight[:, None] * relative
         return Shelf(utility, weight, self.world.outside[category], price, normal, np.round(offers.stock[at], 3))
 
-    def _shares(self, category: str, at: NDArray[np.int64], appeal: Array, price: Array) -> Array:
+    def _price_factor(self, day: int) -> float:
+        weights = self.conditions.price_weight
+        return 1.0 if weights is None else float(weights[day])
+
+    def _shares(self, day: int, category: str, at: NDArray[np.int64], appeal: Array, price: Array) -> Array:
         """Choice probabilities at rows of prices, shape (rows × items), averaged over the segments."""
         choice = self.world.choice
         share, multiplier = np.array(choice.segments).T
         known = np.where(np.isfinite(appeal), price, 0.0) / self.world.column("normal_price")[at]
-        utility = appeal - choice.price_weight * multiplier[:, None, None] * known
+        weight = choice.price_weight * multiplier[:, None, None]
+        factor = self._price_factor(day)
+        utility = appeal - weight * (factor * known - (factor - 1))
         return choice_shares(utility, self.world.outside[category], choice.nest, share)
 
 

@@ -58,7 +58,8 @@ class Evening:
 
     Days × items, rows before `day`: `sold` [unit], `offered`, `sold_out_hour` [h, NaN when it lasted].
     Per item: `last_price` (full price, NaN before the first) [money/unit], `carried_over` [unit], `on_market`,
-    `wholesale` [money/unit] as known when the price is set. `weekday`: of every day up to and including `day`.
+    `wholesale` [money/unit] as known when the price is set: the coming day's in a shop that prices its goods when they
+    arrive, today's in one that decides in the evening. `weekday`: of every day up to and including `day`.
     """
 
     day: int

@@ -28,7 +28,9 @@ class Traffic:
     The expected number of a day is `shoppers_per_day` × weekday × season × holiday × episode × exp(AR(1) of standard
     deviation `shock_sd` and daily persistence `shock_persistence`, plus independent noise `noise_sd`). `hourly`:
     weights of the opening hours; `season_year`, `season_half_year`: (size in logs, month of the peak);
-    `festival_build_up`: rise on the eve of the Spring Festival; `episodes_per_year`: lockdown-like episodes.
+    `festival_build_up`: rise on the eve of the Spring Festival; `episodes_per_year`: lockdown-like episodes. In a
+    season (`season.py`) shoppers also react to the shop: × (price index of the last four weeks ÷ the usual one) to the
+    power −`price_reaction` × exp(−`empty_reaction` × rise in the share of shelves empty before 18:00).
     """
 
     shoppers_per_day: float = 660.0
@@ -42,6 +44,8 @@ class Traffic:
     festival_build_up: float = 0.70
     holiday: float = 0.15
     episodes_per_year: float = 0.5
+    price_reaction: float = 0.5
+    empty_reaction: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -101,12 +105,33 @@ class Supply:
 
 
 @dataclass(frozen=True)
+class Upheaval:
+    """What goes wrong in a season of this world; the defaults change nothing.
+
+    From `first_day` to `last_day` of the season (counted from 1) wholesale prices of `categories` (all when empty) are
+    × `cost_factor`, a share `scarce` of their items cannot be bought and the others lose `quality` in utility: dear
+    goods of a bad harvest. Over the first four weeks the price weight of all shoppers grows to × `price_weight`
+    (utilities at normal prices stay as they are).
+    """
+
+    first_day: int = 8
+    last_day: int = 17
+    categories: tuple[str, ...] = ()
+    cost_factor: float = 1.0
+    scarce: float = 0.0
+    quality: float = 0.0
+    price_weight: float = 1.0
+
+
+@dataclass(frozen=True)
 class World:
     """A named market and shop. `items`: one row per item, canonical columns and the hidden ones, in market order.
 
     Hidden columns: normal_cost, normal_price [money/unit], markup, quality, basket (mean purchase [unit]), supply, peak
-    (day of the year, empty without), window_days, safety. `outside`: utility of buying nothing, per category.
-    `visits`: shelf visits per shopper and category.
+    (day of the year, empty without), window_days, safety, true_loss_rate. `outside`: utility of buying nothing, per
+    category. `visits`: shelf visits per shopper and category. `season_start`: first day of its seasons. No item keeps
+    longer than `longest_life` [days]. True loss rates are the known ones × a lognormal factor of mean `loss_factor` and
+    log standard deviation `loss_sd`; 1 and 0: the shop knows them.
     """
 
     name: str
@@ -118,6 +143,11 @@ class World:
     choice: Choice = field(default_factory=Choice)
     supply: Supply = field(default_factory=Supply)
     practice: Practice = field(default_factory=Practice)
+    upheaval: Upheaval = field(default_factory=Upheaval)
+    season_start: str = "2024-06-03"
+    longest_life: int = 3
+    loss_factor: float = 1.0
+    loss_sd: float = 0.0
 
     @property
     def categories(self) -> list[str]:
@@ -179,6 +209,20 @@ PRESETS: dict[str, Callable[[World], World]] = {
         choice=replace(world.choice, popularity_sd=0.15, whim_sd=0.05, pull_sd=0.05),
         supply=replace(world.supply, item_sd=0.10, category_sd=0.05),
     ),
+    "volatile": lambda world: replace(
+        world,
+        traffic=replace(world.traffic, shock_sd=0.32, noise_sd=0.18),
+        choice=replace(world.choice, popularity_sd=0.45, whim_sd=0.25, pull_sd=0.25),
+        supply=replace(world.supply, item_sd=0.42, category_sd=0.16),
+    ),
+    "price-sensitive": lambda world: replace(world, choice=replace(world.choice, price_weight=1.8)),
+    "short-life": lambda world: replace(world, longest_life=1, choice=replace(world.choice, staleness=0.5)),
+    "new-year": lambda world: replace(world, season_start="2024-01-24"),
+    "supply-shock": lambda world: replace(
+        world, upheaval=Upheaval(categories=("leafy", "pepper"), cost_factor=1.6, scarce=0.25, quality=0.3)
+    ),
+    "wrong-loss": lambda world: replace(world, loss_factor=1.4, loss_sd=0.4),
+    "drift": lambda world: replace(world, upheaval=Upheaval(price_weight=2.2)),
 }
 
 
@@ -191,6 +235,8 @@ def draw_world(name: str = "reference-like", seed: int = 0) -> World:
     world = PRESETS[name](bare)
     items = pd.concat([_draw_category(c, world, rng) for c in VISITS], ignore_index=True)
     items.insert(0, "item_code", [f"P{k:03d}" for k in range(1, len(items) + 1)])
+    items["shelf_life_days"] = items["shelf_life_days"].clip(upper=world.longest_life)
+    items["true_loss_rate"] = _true_loss_rates(world, items["loss_rate"].to_numpy())
     drawn = replace(world, items=items)
     return replace(drawn, outside={c: _outside(drawn, c) for c in VISITS})
 
@@ -236,6 +282,12 @@ def _loss_rates(usual: float, n: int, rng: np.random.Generator) -> Array:
     """Loss rates [share]: about a third of the items carry the category's usual figure, as nobody measured theirs."""
     own = np.clip(rng.gamma(6.0, usual / 6.0, n), 0.0, 0.35)
     return np.asarray(np.where(rng.random(n) < 0.33, usual, own).round(4))
+
+
+def _true_loss_rates(world: World, known: Array) -> Array:
+    """Loss rates as they are [share], where the shop's figures are wrong; at most 0.5."""
+    noise = np.random.default_rng([world.seed, 2]).normal(-(world.loss_sd**2) / 2, world.loss_sd, len(known))
+    return np.asarray(np.minimum(known * world.loss_factor * np.exp(noise), 0.5))
 
 
 def availability(world: World) -> Array:

@@ -1,0 +1,277 @@
+"""The policies that are compared: the shop's practice and its kin, textbook rules on our forecast, and `replenish`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from replenish.optimise.candidates import build_candidates
+from replenish.optimise.menu import Candidate, build_menu, offers_at
+from replenish.optimise.model import Problem
+from replenish.optimise.scenarios import draw_scenarios
+from replenish.optimise.solve import solve_menu
+from replenish.planning import Prospect, fit_models, joint_residuals, look_ahead, plan_day
+from replenish.records import FittedModels, Override, Scenarios
+from replenish.settings import Settings
+from replenish.simulate.practice import Decision, Evening, ShopRule
+from replenish.simulate.season import STOCK_VALUE, Planned, Practice, SeasonPolicy, Stage, View, play_day
+from replenish.simulate.world import Array, World
+
+REFIT_DAYS = 7
+TUNING_DAYS = 56
+SAFETIES = (1.0, 1.15, 1.3, 1.45, 1.6, 1.75)
+FULL_SHELF_SAFETY = 1.65  # sells out about as seldom as the reference shop (docs/simulated-shop.md)
+
+SEASON_SETTINGS = Settings().override(
+    solver__gap=0.005, solver__threads=1, solver__time_limit_s=20.0, rules__min_display=1.0,
+    forecast__candidate_days=60, scenarios__fresh=500,
+)  # fmt: skip
+
+
+# ---------------------------------------------------------------- the shop's practice and its kin
+
+
+def practice(stage: Stage) -> SeasonPolicy:
+    """The shop's own rule, as in its past."""
+    return Practice(ShopRule(stage.world, stage.season.seed))
+
+
+def with_safety(world: World, factor: float) -> World:
+    """The world whose shop orders with its safety × `factor`."""
+    return replace(world, items=world.items.assign(safety=world.items["safety"] * factor))
+
+
+def full_practice(stage: Stage) -> SeasonPolicy:
+    """The shop's rule with so much safety that it sells out as seldom as the reference shop."""
+    factor = FULL_SHELF_SAFETY / stage.world.practice.safety
+    return Practice(ShopRule(with_safety(stage.world, factor), stage.season.seed))
+
+
+def tuned_practice(stage: Stage) -> SeasonPolicy:
+    """The shop's rule with the safety that would have earned most in the eight weeks before the season.
+
+    A favour to the shop: it could not have tried several safeties on the same days.
+    """
+    seed, usual = stage.season.seed, stage.world.practice.safety
+    rules = [ShopRule(with_safety(stage.world, safety / usual), seed) for safety in SAFETIES]
+    return Practice(max(rules, key=lambda rule: _profit_before(stage, rule)))
+
+
+def _profit_before(stage: Stage, rule: ShopRule) -> float:
+    """What the rule would have earned on the days before the season, the past up to them being as it was."""
+    shop, conditions, total = deepcopy(stage.shop), stage.market.conditions, 0.0
+    for day in range(stage.first - TUNING_DAYS, stage.first):
+        played = play_day(stage.market, shop, day, rule(shop.evening(day)))
+        if played is not None:
+            sales = played.result.sales
+            spent = float((played.decision.order * conditions.wholesale[day]).sum())
+            total += float((sales["quantity"] * sales["unit_price"]).sum()) - spent
+    return total
+
+
+class Dearer:
+    """The shop's rule with every price × `factor`; it goes by the prices it would have charged itself."""
+
+    def __init__(self, rule: ShopRule, factor: float) -> None:
+        self.rule, self.factor = rule, factor
+        self.plain: Array | None = None
+
+    def __call__(self, evening: Evening) -> Decision:
+        """The rule's decision at other prices."""
+        last = evening.last_price if self.plain is None else self.plain
+        decided = self.rule(replace(evening, last_price=last))
+        self.plain = np.where(np.isnan(decided.price), last, decided.price)
+        return replace(decided, price=np.round(decided.price * self.factor, 2))
+
+
+def dearer_practice(stage: Stage) -> SeasonPolicy:
+    """The shop's rule with all prices five per cent higher."""
+    return Practice(Dearer(ShopRule(stage.world, stage.season.seed), 1.05))
+
+
+# ---------------------------------------------------------------- policies on our forecast
+
+
+class Planner:
+    """A policy that looks ahead with `replenish` every evening; models are fitted again every week.
+
+    `recovery` off: sales stand for demand. `own_prices` off: the shop's cost-plus prices are locked.
+    """
+
+    def __init__(self, stage: Stage, settings: Settings = SEASON_SETTINGS) -> None:
+        self.settings, self.codes, self.seed = settings, stage.item_codes, stage.season.seed
+        self.costs_known, self.smallest = stage.season.costs_known, stage.world.practice.smallest_order
+        self.models: FittedModels | None = None
+        self.rule = ShopRule(stage.world, stage.season.seed)
+
+    def __call__(self, view: View) -> Planned:
+        """The decision for the day; what is left over of an item that is not ordered is sold off."""
+        ahead = self.look_ahead(view)
+        lines, promised, expected = self.decide(ahead, view)
+        return Planned(self.decision(lines, view.evening), promised, expected)
+
+    def look_ahead(self, view: View) -> Prospect:
+        """History and forecasts of everything that can be bought tomorrow."""
+        if self.models is None or (view.as_of - self.models.fitted_as_of).days >= REFIT_DAYS:
+            self.models = fit_models(view.tables, view.as_of, self.settings, None, self.seed)
+        listed = self.listed(view.evening)
+        ahead = look_ahead(view.tables, view.as_of, 1, self.settings, self.models, self.seed, must_list=listed)
+        return self.with_costs(ahead, view.evening) if self.costs_known else ahead
+
+    def with_costs(self, ahead: Prospect, evening: Evening) -> Prospect:
+        """The prospect with tomorrow's wholesale prices as known."""
+        price = pd.Series(evening.wholesale, index=self.codes)
+        table = ahead.costs.table
+        known = table.assign(unit_cost=table["item_code"].map(price), log_sd=1e-6)
+        return replace(ahead, costs=replace(ahead.costs, table=known))
+
+    def listed(self, evening: Evening) -> list[str]:
+        """Items on tomorrow's list."""
+        return [code for code, there in zip(self.codes, evening.on_market, strict=True) if there]
+
+    def carried(self, evening: Evening) -> pd.Series:
+        """Stock kept by item code [unit]."""
+        stock = pd.Series(evening.carried_over, index=self.codes)
+        return stock[stock > 0]
+
+    def decide(self, ahead: Prospect, view: View) -> tuple[dict[str, tuple[float, float]], float, float]:
+        """item_code → (order, price), and the promised and expected profit of the day."""
+        raise NotImplementedError
+
+    def decision(self, lines: dict[str, tuple[float, float]], evening: Evening) -> Decision:
+        """The lines as arrays; stock without a line is sold off at the last price, items never met are tried."""
+        order, price = np.zeros(len(self.codes)), np.full(len(self.codes), np.nan)
+        for k, code in enumerate(self.codes):
+            if code in lines:
+                order[k], price[k] = lines[code]
+        rest = np.isnan(price) & (evening.carried_over > 0) & np.isfinite(evening.last_price)
+        price = np.where(rest, evening.last_price, price)
+        unknown = evening.on_market & np.isnan(evening.last_price)
+        usual = self.rule(evening)
+        return Decision(np.where(unknown, usual.order, order), np.where(unknown, usual.price, price))
+
+    def stock_value(self, ahead: Prospect, evening: Evening) -> float:
+        """Value of the stock carried over [money]: the promise counts what is kept, not what was there."""
+        cost = ahead.costs.table.set_index("item_code")["unit_cost"]
+        stock = self.carried(evening)
+        return float(STOCK_VALUE * (stock * cost.reindex(stock.index)).sum())
+
+
+class Replenish(Planner):
+    """The nightly plan of `replenish`; with `own_prices` off the shop's cost-plus prices are locked."""
+
+    def __init__(self, stage: Stage, settings: Settings = SEASON_SETTINGS, own_prices: bool = True) -> None:
+        super().__init__(stage, settings)
+        self.own_prices = own_prices
+
+    def decide(self, ahead: Prospect, view: View) -> tuple[dict[str, tuple[float, float]], float, float]:
+        """The lines of the optimised plan."""
+        locks = self.locks(ahead, view.evening)
+        pool = joint_residuals(ahead)
+        carried = self.carried(view.evening)
+        plan = plan_day(ahead, pool, ahead.dates[0], carried, self.settings, locks, self.seed)
+        chosen = plan.problem.menu.offers.loc[list(plan.solution.chosen)]
+        decided = zip(chosen["order_quantity"], chosen["price"], strict=True)
+        lines = dict(zip(chosen["item_code"], decided, strict=True))
+        before = self.stock_value(ahead, view.evening)
+        return lines, plan.promised - before, plan.judgement.expected() - before
+
+    def locks(self, ahead: Prospect, evening: Evening) -> tuple[Override, ...]:
+        """What is not on tomorrow's list cannot be ordered; prices are locked unless they are the plan's own."""
+        there = set(self.listed(evening))
+        codes = [str(code) for code in ahead.forecast.table["item_code"]]
+        locks = [Override(code, "never_list") for code in codes if code not in there]
+        if not self.own_prices:
+            price = dict(zip(self.codes, self.rule(evening).price, strict=True))
+            locks += [Override(c, "price", float(price[c])) for c in codes if c in there and np.isfinite(price[c])]
+        return tuple(locks)
+
+
+class PerItem(Planner):
+    """Every item on tomorrow's list at the shop's cost-plus price, ordered by a rule of its own."""
+
+    def __init__(self, stage: Stage, order: Callable[[Candidate, Scenarios, float], float]) -> None:
+        super().__init__(stage)
+        self.order = order
+
+    def decide(self, ahead: Prospect, view: View) -> tuple[dict[str, tuple[float, float]], float, float]:
+        """One line for every candidate that is on the list and has a price."""
+        day, there = ahead.dates[0], set(self.listed(view.evening))
+        scenarios = scenarios_of(ahead, self.settings, self.seed)
+        carried = self.carried(view.evening)
+        found, _ = build_candidates(ahead.history, ahead.forecast, ahead.costs, day, carried, self.settings)
+        price = dict(zip(self.codes, self.rule(view.evening).price, strict=True))
+        wanted = [c for c in found if c.item_code in there and np.isfinite(price[c.item_code])]
+        lines = {c.item_code: (self.order(c, scenarios, price[c.item_code]), price[c.item_code]) for c in wanted}
+        return lines, np.nan, np.nan
+
+
+def scenarios_of(ahead: Prospect, settings: Settings, seed: int) -> Scenarios:
+    """The joint scenarios a plan of the first day ahead is made on."""
+    draw = (ahead.forecast, ahead.costs, ahead.models.price_response, joint_residuals(ahead), ahead.dates[0])
+    return draw_scenarios(*draw, settings.scenarios.count, "plan", seed)
+
+
+def best_order(c: Candidate, scenarios: Scenarios, price: float) -> float:
+    """The newsvendor's order: most expected profit less goodwill at that price [unit]."""
+    offers = offers_at(c, scenarios, price, SEASON_SETTINGS.rules)
+    return float(offers["order_quantity"].to_numpy()[offers["value"].to_numpy().argmax()])
+
+
+def multiplier_order(c: Candidate, scenarios: Scenarios, price: float) -> float:
+    """⌈(e^(−0.1ŷ) + 1.23)·ŷ⌉ of the mean demand ŷ, as published for the reference data; in whole multiples [unit]."""
+    mean = float(scenarios.demand_at(scenarios.item_codes.index(c.item_code), price / c.terms.reference_price).mean())
+    wanted = max(np.ceil((np.exp(-0.1 * mean) + 1.23) * mean) - c.terms.carried_over, 0.0)
+    return float(np.ceil(wanted / c.order_multiple - 1e-9) * c.order_multiple)
+
+
+class MeanDemand(Planner):
+    """The same optimisation with every uncertain number at its mean: a deterministic plan."""
+
+    def decide(self, ahead: Prospect, view: View) -> tuple[dict[str, tuple[float, float]], float, float]:
+        """The lines of the plan made on one scenario."""
+        drawn = scenarios_of(ahead, self.settings, self.seed)
+        mean = replace(
+            drawn, demand=drawn.demand.mean(0, keepdims=True), cost=drawn.cost.mean(0, keepdims=True),
+            elasticity=drawn.mean_elasticity[None, :], drawn_days=drawn.drawn_days[:1],
+        )  # fmt: skip
+        carried = self.carried(view.evening)
+        found, _ = build_candidates(ahead.history, ahead.forecast, ahead.costs, ahead.dates[0], carried, self.settings)
+        there = set(self.listed(view.evening))
+        menu = build_menu([c for c in found if c.item_code in there], mean, self.settings.rules)
+        solution = solve_menu(Problem(menu, self.settings.rules), self.settings.solver)
+        chosen = menu.offers.loc[list(solution.chosen)]
+        decided = zip(chosen["order_quantity"], chosen["price"], strict=True)
+        before = self.stock_value(ahead, view.evening)
+        return dict(zip(chosen["item_code"], decided, strict=True)), float(chosen["profit"].sum()) - before, np.nan
+
+
+# ---------------------------------------------------------------- names
+
+
+def _replenish(own_prices: bool = True, **changes: object) -> Callable[[Stage], SeasonPolicy]:
+    def build(stage: Stage) -> SeasonPolicy:
+        return Replenish(stage, SEASON_SETTINGS.override(**changes), own_prices)
+
+    return build
+
+
+POLICIES: dict[str, Callable[[Stage], SeasonPolicy]] = {
+    "practice": practice,
+    "practice-tuned": tuned_practice,
+    "practice-full": full_practice,
+    "practice+5%": dearer_practice,
+    "newsvendor": lambda stage: PerItem(stage, best_order),
+    "multiplier": lambda stage: PerItem(stage, multiplier_order),
+    "mean-demand": MeanDemand,
+    "replenish": _replenish(),
+    "replenish+2%": _replenish(rules__price_index_cap=0.02),
+    "replenish+5%": _replenish(rules__price_index_cap=0.05),
+    "replenish-no-pricing": _replenish(False, rules__price_index_cap=None),
+    "replenish-no-recovery": _replenish(history__stockout_min_sales=1_000_000),
+}
+"""Policy by name; each is built on the stage of its season. The clairvoyant ones are in `clairvoyant.py`."""
