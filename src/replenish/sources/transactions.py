@@ -92,8 +92,8 @@ def _fill(connection: duckdb.DuckDBPyConnection, source: SalesSource, items: pd.
 
 _TABLE = """
 CREATE TEMP TABLE sales AS
-SELECT item_index, category_index, date, epoch_us(time) AS time_us, sale_type = 'return' AS is_return, discounted,
-       unit_price, faults,
+SELECT CAST(item_index AS INTEGER) AS item_index, CAST(category_index AS INTEGER) AS category_index, date,
+       epoch_us(time) AS time_us, sale_type = 'return' AS is_return, discounted, unit_price, faults,
        CAST(CASE WHEN sale_type = 'return' THEN -abs(quantity) ELSE quantity END AS DECIMAL(18, 6)) AS quantity,
        TRY_CAST(transactions AS BIGINT) AS transactions, {extras} AS extras
 FROM judged
@@ -170,6 +170,14 @@ def not_utf8(path: Path) -> str:
 # ---------------------------------------------------------------- typed columns
 
 
+# Holds for nearly every row and then stands for all rules at once, which is much quicker than trying each of them.
+_FAULTLESS = (
+    "date IS NOT NULL AND time IS NOT NULL AND quantity > 0 AND unit_price > 0 AND sale_type IN ('sale', 'return') "
+    "AND discounted IS NOT NULL AND transactions >= 0 AND transactions = trunc(transactions) "
+    "AND store IS NOT NULL AND item_code IS NOT NULL"
+)
+
+
 def _create_judged(
     connection: duckdb.DuckDBPyConnection, types: dict[str, str], items: pd.DataFrame | None
 ) -> list[_Rule]:
@@ -181,11 +189,12 @@ def _create_judged(
     typed = ", ".join(f"{cell.value} AS {name}" for name, cell in cells.items())
     texts = ", ".join(f"{cell.text} AS {name}_text, {cell.present} AS {name}_present" for name, cell in cells.items())
     others = ", ".join(f'"{name}"' for name in types if name not in cells)
-    rules = _rules(compare_items=items is not None)
+    rules = _rules(None if items is None else list(items["store"].unique()))
     bits = " + ".join(f"CAST(coalesce({r.condition}, false) AS BIGINT) * {1 << i}" for i, r in enumerate(rules))
+    faults = f"CASE WHEN {_FAULTLESS} AND {'item_index' if items is not None else '1'} IS NOT NULL THEN 0 ELSE {bits} END"
     connection.execute(
         f"CREATE VIEW judged AS WITH typed AS (SELECT {typed}, {texts}{', ' + others if others else ''} FROM raw) "
-        f"SELECT typed.*, item_index, category_index, {bits} AS faults "
+        f"SELECT typed.*, item_index, category_index, {faults} AS faults "
         "FROM typed LEFT JOIN known USING (store, item_code)"
     )
     return rules
@@ -215,9 +224,8 @@ def _cell(column: Column, dtype: str | None, items: pd.DataFrame | None) -> _Cel
     cell = _PARSE[column.kind](f'"{column.name}"', dtype.split("(")[0])
     if column.default is None and column.name != "store":
         return cell
-    return _Cell(
-        f"CASE WHEN {cell.present} THEN {cell.value} ELSE {_default(column, items)} END", cell.text, cell.present
-    )
+    default = f"CASE WHEN NOT {cell.present} THEN {_default(column, items)} END"
+    return _Cell(f"coalesce({cell.value}, {default})", cell.text, cell.present)
 
 
 def _default(column: Column, items: pd.DataFrame | None) -> str:
@@ -237,9 +245,14 @@ def _text(name: str, dtype: str) -> _Cell:
     return _Cell(text, text, _present(name, dtype, text))
 
 
+def _try_cast(name: str, text: str, dtype: str) -> str:
+    """The cast; the trimmed text is only made for cells that cannot be read as they are (trimming is slow)."""
+    return f"coalesce(TRY_CAST({name} AS {dtype}), TRY_CAST({text} AS {dtype}))"
+
+
 def _number(name: str, dtype: str) -> _Cell:
     text = f"nullif(trim(CAST({name} AS VARCHAR)), '')"
-    number = f"CAST({name} AS DOUBLE)" if _is_number(dtype) else f"TRY_CAST({text} AS DOUBLE)"
+    number = f"CAST({name} AS DOUBLE)" if _is_number(dtype) else _try_cast(name, text, "DOUBLE")
     value = f"CASE WHEN abs({number}) < {LARGEST_NUMBER:.0f} THEN {number} END"
     return _Cell(value, text, _present(name, dtype, text))
 
@@ -247,21 +260,22 @@ def _number(name: str, dtype: str) -> _Cell:
 def _date(name: str, dtype: str) -> _Cell:
     text = f"nullif(trim(CAST({name} AS VARCHAR)), '')"
     native = dtype == "DATE" or dtype.startswith("TIMESTAMP")
-    value = f"CAST({name} AS DATE)" if native else f"TRY_CAST({text} AS DATE)"
+    value = f"CAST({name} AS DATE)" if native else _try_cast(name, text, "DATE")
     return _Cell(value, text, _present(name, dtype, text))
 
 
 def _time(name: str, dtype: str) -> _Cell:
     text = f"nullif(trim(CAST({name} AS VARCHAR)), '')"
     native = dtype.startswith("TIME")
-    parsed = f"coalesce(TRY_CAST({text} AS TIME), CAST(TRY_CAST({text} AS TIMESTAMP) AS TIME))"
+    parsed = f"coalesce({_try_cast(name, text, 'TIME')}, CAST(TRY_CAST({text} AS TIMESTAMP) AS TIME))"
     return _Cell(f"CAST({name} AS TIME)" if native else parsed, text, _present(name, dtype, text))
 
 
 def _flag(name: str, dtype: str) -> _Cell:
     text = f"nullif(lower(trim(CAST({name} AS VARCHAR))), '')"
-    words = f"CASE WHEN {text} IN {_TRUE} THEN true WHEN {text} IN {_FALSE} THEN false END"
-    return _Cell(name if dtype == "BOOLEAN" else words, text, _present(name, dtype, text))
+    tried = (name, text) if dtype == "VARCHAR" else (text,)
+    words = " ".join(f"WHEN {v} IN {_TRUE} THEN true WHEN {v} IN {_FALSE} THEN false" for v in tried)
+    return _Cell(name if dtype == "BOOLEAN" else f"CASE {words} END", text, _present(name, dtype, text))
 
 
 def _is_number(dtype: str) -> bool:
@@ -280,14 +294,20 @@ _PARSE = {"text": _text, "number": _number, "count": _number, "date": _date, "ti
 # ---------------------------------------------------------------- faults
 
 
-def _rules(compare_items: bool) -> list[_Rule]:
+def _unreadable(column: Column, condition: str) -> str:
+    """`condition` of the cells without a value; it is only looked at for those (CASE, unlike AND, is lazy)."""
+    return f"CASE WHEN {column.name} IS NULL THEN {condition} ELSE false END"
+
+
+def _rules(stores: list[str] | None) -> list[_Rule]:
+    """What can be wrong with a row; items and stores are compared when the `stores` of the items are known."""
     rules = [
-        _Rule(f"a {c.name} that is not a {c.kind}", f"{c.name}_present AND {c.name} IS NULL", f"{c.name}_text")
+        _Rule(f"a {c.name} that is not a {c.kind}", _unreadable(c, f"{c.name}_present"), f"{c.name}_text")
         for c in SALES.columns
         if c.kind != "text"
     ]
     rules += [
-        _Rule(f"no {c.name}", f"NOT {c.name}_present AND {c.name} IS NULL") for c in SALES.columns if not c.nullable
+        _Rule(f"no {c.name}", _unreadable(c, f"NOT {c.name}_present")) for c in SALES.columns if not c.nullable
     ]
     rules += [
         _Rule("unit_price ≤ 0", "unit_price <= 0", "unit_price_text"),
@@ -296,17 +316,23 @@ def _rules(compare_items: bool) -> list[_Rule]:
         _Rule("negative transactions", "transactions < 0", "transactions_text"),
         _Rule("transactions that are not whole", "transactions <> trunc(transactions)", "transactions_text"),
     ]
-    if compare_items:
-        stores = "(SELECT store FROM known)"
+    if stores is not None:
+        listed = ", ".join("'" + s.replace("'", "''") + "'" for s in stores)
+        known = f"list_contains([{listed}], store)"
         rules += [
-            _Rule("a store that `items` does not know", f"store NOT IN {stores}", "store"),
+            _Rule("a store that `items` does not know", _unmatched(f"NOT {known}"), "store"),
             _Rule(
                 "an item_code that `items` does not know",
-                f"item_code IS NOT NULL AND item_index IS NULL AND store IN {stores}",
+                _unmatched(f"item_code IS NOT NULL AND {known}"),
                 "item_code",
             ),
         ]
     return rules
+
+
+def _unmatched(condition: str) -> str:
+    """`condition` of the rows that met no item."""
+    return f"CASE WHEN item_index IS NULL THEN {condition} ELSE false END"
 
 
 def _read_faults(connection: duckdb.DuckDBPyConnection, rules: list[_Rule], total: int) -> list[str]:
