@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -46,9 +46,9 @@ class Choice:
     day: date
 
     @property
-    def as_of(self) -> date:
+    def as_of(self) -> pd.Timestamp:
         """The evening up to which everything is known."""
-        return self.day - timedelta(days=self.settings.shop.lead_time_days)
+        return rp.evening_before(self.tables, self.store, self.day, self.settings)
 
     @property
     def locks_key(self) -> str:
@@ -134,18 +134,10 @@ def choose() -> Choice:
         tables = read_tables(folder)
         settings = rp.load_settings(data=folder)
         store = st.selectbox("Store", tables.stores)
-        day = choose_day(tables.for_store(store), settings)
+        first, last = rp.plannable_days(tables, store, settings)
+        day = st.date_input("Day to plan", last, min_value=first, max_value=last, format="YYYY-MM-DD")
         show_sources(tables, settings)
     return Choice(folder, tables, settings, store, day)
-
-
-def choose_day(tables: Tables, settings: Settings) -> date:
-    """The day to plan: by default the first one after the data."""
-    sales = tables.daily_sales["date"]
-    lead = timedelta(days=settings.shop.lead_time_days)
-    first, last = sales.min().date() + lead, sales.max().date() + lead
-    day: date = st.date_input("Day to plan", last, min_value=first, max_value=last, format="YYYY-MM-DD")
-    return day
 
 
 def show_sources(tables: Tables, settings: Settings) -> None:
@@ -174,7 +166,7 @@ def show_header(plan: Plan, run: Run | None, choice: Choice) -> None:
     with title:
         st.header(f"Order for {choice.day:%A}, {choice.day.day} {choice.day:%B %Y}", anchor=False)
         identity = f"run `{run.run_id}` · " if run else ""
-        st.caption(f"{identity}store {plan.store} · known up to {choice.as_of} · {len(plan.overrides)} locks")
+        st.caption(f"{identity}store {plan.store} · known up to {choice.as_of:%Y-%m-%d} · {len(plan.overrides)} locks")
     with actions, st.container(horizontal=True, horizontal_alignment="right"):
         if run is not None:
             approve(run, open_runs(choice.settings.storage.database))
@@ -182,7 +174,7 @@ def show_header(plan: Plan, run: Run | None, choice: Choice) -> None:
             st.download_button(
                 f"Order {file_format.upper()}",
                 rp.order_bytes(plan, file_format),
-                file_name=f"order_{plan.store}_{choice.day}.{file_format}",
+                file_name=rp.order_name(plan.store, choice.day, file_format),
                 mime=mime,
                 icon=":material/download:",
                 on_click="ignore",

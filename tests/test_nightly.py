@@ -129,7 +129,7 @@ def test_command_line_tells_what_failed_and_leaves_with_its_exit_code(
 
 
 def test_an_error_nobody_foresaw_is_told_too(monkeypatch: pytest.MonkeyPatch, folder: Path, settings: Settings) -> None:
-    def broken(*_: object) -> StoreReport:
+    def broken(*_: object, **__: object) -> StoreReport:
         raise KeyError("no such column")
 
     monkeypatch.setattr("replenish.nightly.plan_store", broken)

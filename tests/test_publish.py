@@ -12,7 +12,7 @@ import pytest
 from openpyxl import load_workbook
 
 from replenish.errors import ConfigError, StorageError
-from replenish.publish import order_bytes, write_order
+from replenish.publish import order_bytes, order_name, write_order
 from replenish.schemas import PLAN_LINES, check_table
 from tests.factories import make_plan, without
 
@@ -67,6 +67,18 @@ def test_a_name_that_looks_like_a_formula_stays_a_name() -> None:
     lines.loc[0, "item_name"] = "=1+1"
     book = load_workbook(io.BytesIO(order_bytes(without(plan, lines=lines), "xlsx")))
     assert book["Order"]["D2"].data_type == "s"
+
+
+@pytest.mark.parametrize(
+    ("store", "name"),
+    [
+        ("north", "order-north-2023-07-01-0123abcd.csv"),
+        ("../../etc/x", "order-__.._etc_x-2023-07-01-0123abcd.csv"),
+        ("蔬菜店 3", "order-蔬菜店 3-2023-07-01-0123abcd.csv"),
+    ],
+)
+def test_a_store_name_cannot_leave_the_folder(store: str, name: str) -> None:
+    assert order_name(store, "2023-07-01", "csv", "0123abcdef") == name
 
 
 @pytest.mark.parametrize("name", ["order.pdf", "order"])

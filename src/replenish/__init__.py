@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from replenish.planning import (
         build_history as build_history,
         estimate_price_response as estimate_price_response,
+        evening_before as evening_before,
         fit_models as fit_models,
         forecast_demand as forecast_demand,
         make_category_plan as make_category_plan,
         make_plan as make_plan,
+        plannable_days as plannable_days,
     )
-    from replenish.publish import order_bytes as order_bytes, write_order as write_order
+    from replenish.publish import order_bytes as order_bytes, order_name as order_name, write_order as write_order
     from replenish.records import Override as Override, Plan as Plan, Tables as Tables
     from replenish.settings import Settings as Settings, load_settings as load_settings
     from replenish.sources.folder import load_tables as load_tables, load_transactions as load_transactions
@@ -40,6 +42,7 @@ _HOME = {
     "category_tables": "replenish.history.category",
     "check_plan": "replenish.optimise.check",
     "estimate_price_response": "replenish.planning",
+    "evening_before": "replenish.planning",
     "fit_models": "replenish.planning",
     "forecast_demand": "replenish.planning",
     "in_worker_process": "replenish.execution",
@@ -52,6 +55,8 @@ _HOME = {
     "make_plan": "replenish.planning",
     "open_store": "replenish.store.database",
     "order_bytes": "replenish.publish",
+    "order_name": "replenish.publish",
+    "plannable_days": "replenish.planning",
     "save_models": "replenish.store.fitted",
     "write_order": "replenish.publish",
 }

@@ -12,7 +12,7 @@ import multiprocessing
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -22,6 +22,7 @@ from typing import Any, Generic, Literal, TypeVar
 from replenish.errors import ConfigError, ReplenishError, SolverError
 
 T = TypeVar("T")
+Work = tuple[Any, ...]  # a store's name, and its part of the data if there is one
 Backend = Literal["serial", "processes", "dask"]
 BACKENDS: tuple[Backend, ...] = ("serial", "processes", "dask")
 
@@ -45,14 +46,17 @@ Progress = Callable[[StoreResult[Any], int, int], None]
 
 
 def map_stores(
-    function: Callable[[str], T],
+    function: Callable[..., T],
     stores: Sequence[str],
     backend: Backend = "serial",
     workers: int = 2,
     address: str | None = None,
     progress: Progress | None = None,
+    parts: Mapping[str, Any] | None = None,
 ) -> list[StoreResult[T]]:
     """`function(store)` for every store, one result per store in the order given; a failing store stops no other.
+
+    With `parts` (store → its data) it is `function(store, parts[store])`: a worker is sent its own store's data only.
 
     `serial` runs here; `processes` gives every store a process of its own, `workers` at a time, so that even a crash
     stays with its store; `dask` uses the cluster at `address`, or a local one of `workers` processes. For the last two
@@ -61,12 +65,13 @@ def map_stores(
     """
     if backend not in BACKENDS:
         raise ConfigError(f"Unknown backend “{backend}”: choose one of {', '.join(BACKENDS)}.")
+    work = {store: (store,) if parts is None else (store, parts[store]) for store in stores}
     if backend == "serial":
-        finished: Iterator[StoreResult[T]] = (_attempt(function, store) for store in stores)
+        finished: Iterator[StoreResult[T]] = (_attempt(function, *given) for given in work.values())
     elif backend == "processes":
-        finished = _in_processes(function, stores, workers)
+        finished = _in_processes(function, work, workers)
     else:
-        finished = _on_dask(function, stores, workers, address)
+        finished = _on_dask(function, work, workers, address)
     results = {}
     for result in finished:
         results[result.store] = result
@@ -75,25 +80,25 @@ def map_stores(
     return [results[store] for store in stores]
 
 
-def _attempt(function: Callable[[str], T], store: str) -> StoreResult[T]:
+def _attempt(function: Callable[..., T], store: str, *part: Any) -> StoreResult[T]:
     start = time.perf_counter()
     try:
-        return StoreResult(store, value=function(store), seconds=time.perf_counter() - start)
+        return StoreResult(store, value=function(store, *part), seconds=time.perf_counter() - start)
     except Exception as error:  # noqa: BLE001 - whatever stops one store is that store's result
         return StoreResult(store, error=error, seconds=time.perf_counter() - start)
 
 
-def _in_processes(function: Callable[[str], T], stores: Sequence[str], workers: int) -> Iterator[StoreResult[T]]:
-    def isolated(store: str) -> T:
-        return in_worker_process(function, store)
+def _in_processes(function: Callable[..., T], work: Mapping[str, Work], workers: int) -> Iterator[StoreResult[T]]:
+    def isolated(*given: Any) -> T:
+        return in_worker_process(function, *given)
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        for future in as_completed([pool.submit(_attempt, isolated, store) for store in stores]):
+        for future in as_completed([pool.submit(_attempt, isolated, *given) for given in work.values()]):
             yield future.result()
 
 
 def _on_dask(
-    function: Callable[[str], T], stores: Sequence[str], workers: int, address: str | None
+    function: Callable[..., T], work: Mapping[str, Work], workers: int, address: str | None
 ) -> Iterator[StoreResult[T]]:
     try:
         distributed: Any = importlib.import_module("distributed")
@@ -101,7 +106,7 @@ def _on_dask(
         raise ConfigError("Dask is not installed: pip install 'replenish[dask]', or choose another backend.") from None
     where: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
     with distributed.Client(**({"address": address} if address else where)) as client:
-        futures = {client.submit(_attempt, function, store, pure=False): store for store in stores}
+        futures = {client.submit(_attempt, function, *given, pure=False): store for store, given in work.items()}
         for future in distributed.as_completed(futures):
             lost = future.exception()  # the worker's death; what the function raised is inside the result
             yield future.result() if lost is None else StoreResult(futures[future], error=lost)

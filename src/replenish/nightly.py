@@ -16,8 +16,8 @@ import pandas as pd
 
 from replenish.errors import ConfigError, ReplenishError, SolverError, StorageError
 from replenish.execution import Backend, StoreResult, map_stores
-from replenish.planning import Progress, fit_models, make_plan, silent
-from replenish.publish import FORMATS, write_order
+from replenish.planning import Progress, evening_before, fit_models, make_plan, silent
+from replenish.publish import FORMATS, order_name, write_order
 from replenish.records import FittedModels, Tables
 from replenish.settings import Settings
 from replenish.sources.folder import load_tables
@@ -82,14 +82,15 @@ def run_nightly(
     with output_lock(Path(chosen.storage.output) / LOCK_NAME):
         tables = load_tables(folder)
         names = _known_stores(tables, stores)
-        plan_one = partial(plan_store, tables, chosen, None if date is None else pd.Timestamp(date), seed)
+        plan_one = partial(plan_store, settings=chosen, day=None if date is None else pd.Timestamp(date), seed=seed)
         tell = None if progress is None else lambda result, done, total: progress(_report(result), done, total)
-        results = map_stores(plan_one, names, backend, workers, progress=tell)
+        parts = {name: tables.for_store(name) for name in names}
+        results = map_stores(plan_one, names, backend, workers, progress=tell, parts=parts)
     return NightlyReport(tuple(_report(result) for result in results))
 
 
-def plan_store(tables: Tables, settings: Settings, day: pd.Timestamp | None, seed: int, store: str) -> StoreReport:
-    """One store planned for `day`, its run kept and both order files written."""
+def plan_store(store: str, tables: Tables, settings: Settings, day: pd.Timestamp | None, seed: int) -> StoreReport:
+    """One store planned for `day` from its own tables, its run kept and both order files written."""
     as_of = evening_before(tables, store, day, settings)
     models = kept_models(tables, as_of, settings, store, seed)
     plan = make_plan(tables, as_of, 1, settings, (), models, seed, store)
@@ -98,13 +99,6 @@ def plan_store(tables: Tables, settings: Settings, day: pd.Timestamp | None, see
     files = [write_order(run.plan, path) for path in order_paths(store, plan.summary["dates"][0], run.run_id, settings)]
     status: Status = "same run" if run.repeated else "planned"
     return StoreReport(store, status, run.run_id, tuple(map(str, files)), float(plan.summary["expected"]))
-
-
-def evening_before(tables: Tables, store: str, day: date | pd.Timestamp | None, settings: Settings) -> pd.Timestamp:
-    """The last known evening of a plan for `day`; without a day, the store's last day of sales."""
-    if day is None:
-        return pd.Timestamp(tables.for_store(store).daily_sales["date"].max())
-    return pd.Timestamp(day) - pd.Timedelta(days=settings.shop.lead_time_days)
 
 
 def kept_models(
@@ -127,7 +121,7 @@ def kept_models(
 def order_paths(store: str, day: str, run_id: str, settings: Settings) -> list[Path]:
     """Where the order files of a run go when nobody names a place: one per format, named by store, day and run."""
     folder = Path(settings.storage.output)
-    return [folder / f"order-{store}-{day}-{run_id[:8]}.{ending}" for ending in FORMATS]
+    return [folder / order_name(store, day, ending, run_id) for ending in FORMATS]
 
 
 @contextmanager

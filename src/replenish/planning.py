@@ -54,6 +54,20 @@ def one_store(tables: Tables, store: str | None) -> str:
     return store
 
 
+def evening_before(tables: Tables, store: str, day: date | pd.Timestamp | None, settings: Settings) -> pd.Timestamp:
+    """The last known evening of a plan for `day`; without a day, the store's last day of sales."""
+    if day is None:
+        return pd.Timestamp(tables.for_store(store).daily_sales["date"].max())
+    return pd.Timestamp(day) - pd.Timedelta(days=settings.shop.lead_time_days)
+
+
+def plannable_days(tables: Tables, store: str, settings: Settings) -> tuple[date, date]:
+    """First and last day that can be planned: `lead_time_days` after the store's second and last day of sales."""
+    known = tables.for_store(store).daily_sales["date"]
+    lead = pd.Timedelta(days=settings.shop.lead_time_days)
+    return (known.min() + pd.Timedelta(days=1) + lead).date(), (known.max() + lead).date()
+
+
 def build_history(
     tables: Tables, as_of: date | pd.Timestamp | str, settings: Settings | None = None, store: str | None = None
 ) -> DemandHistory:

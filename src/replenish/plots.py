@@ -250,7 +250,8 @@ def compare_chart(summary: dict[str, Any], currency: str = "RMB") -> go.Figure:
         low, high = summary["range_80"]
         figure.add_shape(type="line", x0=low, x1=high, y0="expected", y1="expected", line={"color": PAST, "width": 1.5})
     figure.update_layout(showlegend=False, height=280)
-    figure.update_yaxes(autorange="reversed")
+    rows = len({trace.y[0] for trace in figure.data})
+    figure.update_yaxes(range=[rows - 0.5, -0.8])  # the first on top, with room for its figure
     return _styled(figure, _gain_text(baseline), f"profit, {currency} in the planned days", "")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,6 +48,12 @@ def write_order(plan: Plan, path: str | Path) -> Path:
     if file_format not in FORMATS:
         raise ConfigError(f"{target}: an order file ends with .csv or .xlsx, not with “{target.suffix}”.")
     return write_whole(target, order_bytes(plan, file_format))
+
+
+def order_name(store: str, day: date | str, file_format: FileFormat | str, run_id: str = "") -> str:
+    """The order file's name: store, day and the start of the run's number; signs with a meaning in paths become “_”."""
+    safe = re.sub(r'[\\/:*?"<>|\x00-\x1f]|^\.+', "_", store)
+    return "-".join(["order", safe, str(day), *([run_id[:8]] if run_id else [])]) + f".{file_format}"
 
 
 def order_bytes(plan: Plan, file_format: FileFormat | str) -> bytes:

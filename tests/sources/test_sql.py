@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from sqlalchemy import create_engine
 
+from replenish.database_url import parse_url
 from replenish.errors import ConfigError, DataError
 from replenish.sources.folder import tables_from_frames
-from replenish.sources.sql import parse_url, read_sql
+from replenish.sources.sql import read_sql
 
 Frames = dict[str, pd.DataFrame]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from replenish.cli.console import output_console, step, write_out
-from replenish.cli.options import Config, Data, Json, Seed, Set, read_settings
+from replenish.cli.options import Config, Data, Database, Json, Seed, Set, read_settings
 
 if TYPE_CHECKING:
     from replenish.nightly import NightlyReport, StoreReport
@@ -42,9 +42,7 @@ def nightly(
         BackendChoice, typer.Option("--backend", help="Stores one after the other, or several at once.")
     ] = BackendChoice.SERIAL,
     workers: Annotated[int, typer.Option("--workers", help="Stores planned at once.", min=1, max=512)] = 2,
-    database: Annotated[
-        str | None, typer.Option("--database", help="SQLAlchemy URL of the database of runs.", metavar="URL")
-    ] = None,
+    database: Database = None,
     config: Config = None,
     changes: Set = None,
     seed: Seed = 0,

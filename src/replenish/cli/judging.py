@@ -11,7 +11,7 @@ import typer
 
 from replenish.cli.console import output_console, progress_steps, write_out
 from replenish.cli.judged import leaderboard_table, review_lines, review_table
-from replenish.cli.options import Config, Data, Json, Seed, Set, Store, read_settings
+from replenish.cli.options import Config, Data, Database, Json, Seed, Set, Store, read_settings
 from replenish.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -108,9 +108,7 @@ def review(
     output: Annotated[
         Path | None, typer.Option("--output", help="Lines of the review, .csv or .parquet.", metavar="FILE")
     ] = None,
-    database: Annotated[
-        str | None, typer.Option("--database", help="SQLAlchemy URL of the database of runs.", metavar="URL")
-    ] = None,
+    database: Database = None,
     config: Config = None,
     changes: Set = None,
     as_json: Json = False,

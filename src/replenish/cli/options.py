@@ -27,6 +27,9 @@ Date = Annotated[
         "--date", help="First planned day; only what was known the evening before counts.", formats=["%Y-%m-%d"]
     ),
 ]
+Database = Annotated[
+    str | None, typer.Option("--database", help="SQLAlchemy URL of the database of runs.", metavar="URL")
+]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
 Set = Annotated[
     list[str] | None,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from replenish.cli.console import output_console, progress_steps, write_out
-from replenish.cli.options import Config, Data, Json, Seed, Set, Store, read_settings
+from replenish.cli.options import Config, Data, Database, Json, Seed, Set, Store, read_settings
 from replenish.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ def plan(
     lead_time: Annotated[int | None, typer.Option("--lead-time", help="Days from last known evening to plan.")] = None,
     time_limit: Annotated[float | None, typer.Option("--time-limit", help="Solver seconds per day.")] = None,
     gap: Annotated[float | None, typer.Option("--gap", help="Relative gap at which the solver may stop.")] = None,
-    database: Annotated[
-        str | None, typer.Option("--database", help="SQLAlchemy URL of the database of runs.", metavar="URL")
-    ] = None,
+    database: Database = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -98,8 +96,8 @@ def _make(
 ) -> Plan:  # fmt: skip
     """The plan, with models that are kept for the next time."""
     from replenish.locks import read_lock_file
-    from replenish.nightly import evening_before, kept_models
-    from replenish.planning import make_category_plan, make_plan, one_store
+    from replenish.nightly import kept_models
+    from replenish.planning import evening_before, make_category_plan, make_plan, one_store
     from replenish.sources.folder import load_tables
 
     progress("read the tables")
@@ -139,8 +137,8 @@ def _tell(found: Plan, run: Run, files: list[Path], settings: Settings, data: Pa
         body |= {"run_id": run.run_id, "repeated": run.repeated, "files": [str(f) for f in files]}
         write_out(json.dumps(body, ensure_ascii=False))
         return
+    from replenish.database_url import parse_url, shown
     from replenish.report import print_plan
-    from replenish.store.connection import parse_url, shown
 
     print_plan(found, output_console())
     again = " (the same run as before: same input, settings and versions give the same plan)" if run.repeated else ""

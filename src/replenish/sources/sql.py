@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from replenish.errors import ConfigError, DataError
+from replenish.database_url import CONNECT_TIMEOUT_S, POSTGRES_DRIVER, missing_driver, parse_url, shown
+from replenish.errors import DataError
 from replenish.schemas import TABLES, Table
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
-
-POSTGRES_NAMES = ("postgres", "postgresql")
-POSTGRES_DRIVER = "postgresql+psycopg"
-CONNECT_TIMEOUT_S = 10
 
 
 def read_sql(url: str) -> dict[str, pd.DataFrame]:
@@ -31,34 +28,15 @@ def read_sql(url: str) -> dict[str, pd.DataFrame]:
     engine = _connect_engine(address)
     try:
         with engine.connect() as connection:
-            return _read_all(connection, shown_url(address))
+            return _read_all(connection, shown(address))
     except SQLAlchemyError as error:
         reason = _without_password(str(getattr(error, "orig", None) or error), address)
         raise DataError(
-            f"The database {shown_url(address)} cannot be read: {reason}.",
+            f"The database {shown(address)} cannot be read: {reason}.",
             "Check that the server runs and that host, database, user and password are right.",
         ) from None
     finally:
         engine.dispose()
-
-
-def parse_url(url: str) -> URL:
-    """The SQLAlchemy URL, with psycopg 3 as PostgreSQL's driver; `ConfigError` when it is none (without quoting it)."""
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        address = make_url(url)
-    except (ArgumentError, ValueError):
-        raise ConfigError(
-            "The database URL cannot be read. Write it as postgresql://user:password@host/database or sqlite:///file.db."
-        ) from None
-    return address.set(drivername=POSTGRES_DRIVER) if address.drivername in POSTGRES_NAMES else address
-
-
-def shown_url(address: URL) -> str:
-    """The URL as it may be printed: the password hidden."""
-    return address.render_as_string(hide_password=True)
 
 
 def _connect_engine(address: URL) -> Engine:
@@ -72,17 +50,16 @@ def _connect_engine(address: URL) -> Engine:
     try:
         return create_engine(address, connect_args=options)
     except (NoSuchModuleError, ImportError, ArgumentError):
-        extra = " (pip install 'replenish[postgres]')" if address.drivername == POSTGRES_DRIVER else ""
-        raise ConfigError(f"No driver for {address.drivername} is installed{extra}.") from None
+        raise missing_driver(address) from None
 
 
-def _read_all(connection: Connection, shown: str) -> dict[str, pd.DataFrame]:
+def _read_all(connection: Connection, place: str) -> dict[str, pd.DataFrame]:
     from sqlalchemy import inspect
 
     inspector = inspect(connection)
     present = {*inspector.get_table_names(), *inspector.get_view_names()}
     columns = {name: [c["name"] for c in inspector.get_columns(name)] for name in TABLES if name in present}
-    faults = [f"{shown}: table {t.name} is missing." for t in TABLES.values() if t.required and t.name not in present]
+    faults = [f"{place}: table {t.name} is missing." for t in TABLES.values() if t.required and t.name not in present]
     faults += [fault for name, have in columns.items() for fault in _missing_columns(TABLES[name], have)]
     if faults:
         known = ", ".join(sorted(present)) or "no tables"

@@ -191,7 +191,9 @@ def _create_judged(
     others = ", ".join(f'"{name}"' for name in types if name not in cells)
     rules = _rules(None if items is None else list(items["store"].unique()))
     bits = " + ".join(f"CAST(coalesce({r.condition}, false) AS BIGINT) * {1 << i}" for i, r in enumerate(rules))
-    faults = f"CASE WHEN {_FAULTLESS} AND {'item_index' if items is not None else '1'} IS NOT NULL THEN 0 ELSE {bits} END"
+    faults = (
+        f"CASE WHEN {_FAULTLESS} AND {'item_index' if items is not None else '1'} IS NOT NULL THEN 0 ELSE {bits} END"
+    )
     connection.execute(
         f"CREATE VIEW judged AS WITH typed AS (SELECT {typed}, {texts}{', ' + others if others else ''} FROM raw) "
         f"SELECT typed.*, item_index, category_index, {faults} AS faults "
@@ -306,9 +308,7 @@ def _rules(stores: list[str] | None) -> list[_Rule]:
         for c in SALES.columns
         if c.kind != "text"
     ]
-    rules += [
-        _Rule(f"no {c.name}", _unreadable(c, f"NOT {c.name}_present")) for c in SALES.columns if not c.nullable
-    ]
+    rules += [_Rule(f"no {c.name}", _unreadable(c, f"NOT {c.name}_present")) for c in SALES.columns if not c.nullable]
     rules += [
         _Rule("unit_price ≤ 0", "unit_price <= 0", "unit_price_text"),
         _Rule("a sale with quantity ≤ 0", "sale_type = 'sale' AND quantity <= 0", "quantity_text"),

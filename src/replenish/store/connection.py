@@ -14,14 +14,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, StatementError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, StatementError
 
-from replenish.errors import ConfigError, StorageError
+from replenish.database_url import CONNECT_TIMEOUT_S, missing_driver, shown
+from replenish.errors import StorageError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 7_305_041  # any constant: processes that migrate one PostgreSQL database wait for each other on it
-CONNECT_TIMEOUT_S = 10
 
 _KNOWN_CAUSES = (
     ("database is locked", "another program is writing to it", "Wait for it or close it, then run again."),
@@ -33,22 +33,6 @@ _KNOWN_CAUSES = (
     ("malformed", "the file is damaged", "Restore it from a backup, or name another file."),
     ("password authentication", "user or password is wrong", "Correct storage.database."),
 )
-
-
-def parse_url(text_url: str) -> URL:
-    """The database URL with its driver filled in (`postgresql://` means psycopg 3); `ConfigError` if it is no URL."""
-    try:
-        url = make_url(text_url)
-    except ArgumentError:
-        raise ConfigError(
-            "storage.database is not a database URL. Write sqlite:///folder/file.db or postgresql://user@host/database."
-        ) from None
-    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
-
-
-def shown(url: URL) -> str:
-    """The URL for messages: without password and without options, which may hold one."""
-    return url.set(query={}).render_as_string(hide_password=True)
 
 
 @contextmanager
@@ -83,10 +67,8 @@ def open_engine(url: URL, busy_timeout_s: float) -> Engine:
         if url.get_backend_name() == "sqlite":
             return _sqlite_engine(url, busy_timeout_s, options)
         return create_engine(url, connect_args={"connect_timeout": CONNECT_TIMEOUT_S}, pool_pre_ping=True, **options)
-    except (ModuleNotFoundError, NoSuchModuleError) as error:
-        raise ConfigError(
-            f"No driver for {url.drivername} is installed ({error}). For PostgreSQL: pip install 'replenish[postgres]'."
-        ) from None
+    except (ModuleNotFoundError, NoSuchModuleError):
+        raise missing_driver(url) from None
 
 
 _json = partial(json.dumps, ensure_ascii=False, allow_nan=False)  # PostgreSQL refuses NaN; SQLite must not be laxer

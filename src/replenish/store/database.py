@@ -15,9 +15,10 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 
 from replenish import schemas
+from replenish.database_url import parse_url
 from replenish.errors import StorageError
 from replenish.records import Override, Plan, Review, Run
-from replenish.store.connection import migrate, open_engine, parse_url, storage_errors, write_transaction
+from replenish.store.connection import migrate, open_engine, storage_errors, write_transaction
 from replenish.store.identity import installed_versions, run_identity
 from replenish.store.rows import PLAN_LINES, ApprovalRow, PlanTableRow, ReviewRow, RunRow
 
@@ -44,7 +45,7 @@ def open_store(url: str, busy_timeout_s: float = 10.0) -> RunStore:
     file is waited for `busy_timeout_s`. Raises `ConfigError` for a URL that is none, `StorageError` when the database
     cannot be reached, is locked, full, read-only, damaged or of a newer version.
     """
-    parsed = parse_url(url)
+    parsed = parse_url(url, "storage.database")
     with storage_errors(parsed, "The runs cannot be opened"):
         engine = open_engine(parsed, busy_timeout_s)
         migrate(engine)
