@@ -113,3 +113,14 @@ def test_chinese_names_are_written_and_have_a_font() -> None:
     body = json.loads(plots.sell_out_chart(PLAN.lines).to_json())
     assert "上海青" in body["data"][0]["y"]
     assert "Noto Sans CJK SC" in body["layout"]["font"]["family"]
+
+
+def test_policy_frontier_puts_every_policy_at_its_profit_waste_and_fill() -> None:
+    summary = pd.DataFrame({
+        "world": ["calm", "all", "all"], "policy": ["practice", "practice", "replenish"], "profit": [1.0, 400.0, 700.0],
+        "waste": [0.0, 0.18, 0.08], "fill": [0.0, 0.91, 0.86]})  # fmt: skip
+    waste, fill = plots.policy_frontier_chart(summary).data
+    assert list(waste.x) == [0.18, 0.08]
+    assert list(fill.x) == [0.91, 0.86]
+    assert list(waste.y) == list(fill.y) == [400.0, 700.0]
+    assert list(waste.text) == ["practice", "replenish"]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from replenish.publish import order_bytes as order_bytes, order_name as order_name, write_order as write_order
     from replenish.records import Override as Override, Plan as Plan, Tables as Tables
     from replenish.settings import Settings as Settings, load_settings as load_settings
+    from replenish.simulate.comparison import simulate as simulate
     from replenish.sources.folder import load_tables as load_tables, load_transactions as load_transactions
     from replenish.store.database import open_store as open_store
     from replenish.store.fitted import load_models as load_models, save_models as save_models
@@ -58,6 +59,7 @@ _HOME = {
     "order_name": "replenish.publish",
     "plannable_days": "replenish.planning",
     "save_models": "replenish.store.fitted",
+    "simulate": "replenish.simulate.comparison",
     "write_order": "replenish.publish",
 }
 

@@ -228,6 +228,32 @@ def frontier_chart(frontier: pd.DataFrame, rule: str, currency: str = "RMB") -> 
     return _styled(figure, f"Profit against the {rule}", rule, f"profit, {currency} a day")
 
 
+def policy_frontier_chart(summary: pd.DataFrame, currency: str = "RMB") -> go.Figure:
+    """Profit against waste and against fill, one point per policy over all worlds, from `Comparison.summary`."""
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    rows = summary[summary["world"] == "all"]
+    figure = make_subplots(rows=1, cols=2, shared_yaxes=True)
+    for k, column in enumerate(("waste", "fill"), start=1):
+        points = go.Scatter(
+            x=rows[column],
+            y=rows["profit"],
+            text=rows["policy"],
+            name=column,
+            mode="markers+text",
+            textposition="top center",
+            marker={"size": 10, "color": [PLAN if str(p).startswith("replenish") else PAST for p in rows["policy"]]},
+            showlegend=False,
+        )
+        figure.add_trace(points, row=1, col=k)
+    _styled(figure, "Profit against waste and fill", "", "")
+    figure.update_xaxes(title="thrown away, share of spending", tickformat=".0%", row=1, col=1)
+    figure.update_xaxes(title="demand served", tickformat=".0%", row=1, col=2)
+    figure.update_yaxes(title=f"profit, {currency} a day", row=1, col=1)
+    return figure
+
+
 def compare_chart(summary: dict[str, Any], currency: str = "RMB") -> go.Figure:
     """Promised and expected profit of the plan beside the baseline (cost-plus), from `plan.summary`.
 

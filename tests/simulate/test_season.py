@@ -9,7 +9,8 @@ from replenish.simulate.conditions import draw_conditions, with_upheaval
 from replenish.simulate.market import Market, Offers
 from replenish.simulate.policies import POLICIES, practice
 from replenish.simulate.practice import Decision
-from replenish.simulate.season import Planned, Season, play_season, set_stage
+from replenish.simulate.season import Planned, play_season
+from replenish.simulate.stage import Season, set_stage
 from replenish.simulate.world import draw_world
 
 

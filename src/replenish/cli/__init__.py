@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from replenish.cli import batch, inputs, judging, plans
+from replenish.cli import batch, inputs, judging, plans, seasons
 from replenish.cli.console import explain_os_error
 from replenish.errors import ReplenishError
 
@@ -23,6 +23,7 @@ inputs.register(app)
 plans.register(app)
 batch.register(app)
 judging.register(app)
+seasons.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

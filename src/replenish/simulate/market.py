@@ -108,9 +108,9 @@ class Market:
     def play_day(self, day: int, offers: Offers, attraction: float = 1.0) -> DayResult:
         """The day's sales and truth; `attraction` multiplies the expected number of shoppers."""
         offers.checked()
-        habit = self._clearance(day)
+        habit = self.clearance(day)
         shelves = []
-        for category, visits in self._visits(day, attraction):
+        for category, visits in self.visits(day, attraction):
             at = self.world.members(category)
             shelf = self._shelf(day, category, at, visits, offers)
             shelves.append((at, visits, play_shelf(shelf, visits, habit.for_items(at))))
@@ -144,7 +144,14 @@ class Market:
             own[at], common[at] = np.diag(response[:-1]), response[-1]
         return own, common
 
-    def _clearance(self, day: int) -> ClearanceHabit:
+    def category_demand(self, day: int, category: str, at: NDArray[np.int64], price: Array) -> Array:
+        """Expected demand [unit] of the category's items `at`, all on offer and fresh, at rows of prices (rows × J)."""
+        k = self.world.categories.index(category)
+        shares = self._shares(day, category, at, self.conditions.appeal[day, at], price)
+        return shares * self._visits_expected(day, k) * self.world.column("basket")[at]
+
+    def clearance(self, day: int) -> ClearanceHabit:
+        """The shop's luck with clearance on that day."""
         hourly = np.array(self.world.traffic.hourly)
         return draw_clearance(self.world.practice, hourly, OPEN_HOUR, len(self.world.items), self._rng(day, 0))
 
@@ -152,7 +159,8 @@ class Market:
         ordinal = self.conditions.dates[day].toordinal()
         return np.random.default_rng([self.world.seed, self.seed, 30 + stream, ordinal])
 
-    def _visits(self, day: int, attraction: float) -> Iterator[tuple[str, ShelfVisits]]:
+    def visits(self, day: int, attraction: float) -> Iterator[tuple[str, ShelfVisits]]:
+        """The visits to every category's shelf on that day."""
         rng = self._rng(day, 1)
         arrivals = draw_arrivals(self.world, float(self.conditions.shoppers[day]) * attraction, rng)
         segment = draw_segments(self.world.choice, len(arrivals), rng)
@@ -169,7 +177,7 @@ class Market:
         return fresh if age is None else fresh - self.world.choice.staleness * age[at]
 
     def _shelf(self, day: int, category: str, at: NDArray[np.int64], visits: ShelfVisits, offers: Offers) -> Shelf:
-        factor = self._price_factor(day)
+        factor = self.price_factor(day)
         weight = self.world.choice.price_weight * visits.price_multiplier * factor
         price = np.where(offers.offered[at], offers.price[at], 0.0)
         normal = self.world.column("normal_price")[at]
@@ -178,7 +186,8 @@ class Market:
         utility = self._appeal(day, at, offers.age) + visits.taste - weight[:, None] * relative
         return Shelf(utility, weight, self.world.outside[category], price, normal, np.round(offers.stock[at], 3))
 
-    def _price_factor(self, day: int) -> float:
+    def price_factor(self, day: int) -> float:
+        """Factor on the weight of price in all utilities that day."""
         weights = self.conditions.price_weight
         return 1.0 if weights is None else float(weights[day])
 
@@ -188,7 +197,7 @@ class Market:
         share, multiplier = np.array(choice.segments).T
         known = np.where(np.isfinite(appeal), price, 0.0) / self.world.column("normal_price")[at]
         weight = choice.price_weight * multiplier[:, None, None]
-        factor = self._price_factor(day)
+        factor = self.price_factor(day)
         utility = appeal - weight * (factor * known - (factor - 1))
         return choice_shares(utility, self.world.outside[category], choice.nest, share)
 

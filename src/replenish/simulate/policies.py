@@ -18,12 +18,14 @@ from replenish.planning import Prospect, fit_models, joint_residuals, look_ahead
 from replenish.records import FittedModels, Override, Scenarios
 from replenish.settings import Settings
 from replenish.simulate.practice import Decision, Evening, ShopRule
-from replenish.simulate.season import STOCK_VALUE, Planned, Practice, SeasonPolicy, Stage, View, play_day
+from replenish.simulate.season import STOCK_VALUE, Planned, Practice, SeasonPolicy, View
+from replenish.simulate.stage import Stage, play_day
 from replenish.simulate.world import Array, World
 
 REFIT_DAYS = 7
 TUNING_DAYS = 56
-SAFETIES = (1.0, 1.15, 1.3, 1.45, 1.6, 1.75)
+NIGHTLY_MOVE = 0.03
+SAFETIES = (0.7, 0.85, 1.0, 1.15, 1.3, 1.45, 1.6)
 FULL_SHELF_SAFETY = 1.65  # sells out about as seldom as the reference shop (docs/simulated-shop.md)
 
 SEASON_SETTINGS = Settings().override(
@@ -167,26 +169,51 @@ class Replenish(Planner):
     def __init__(self, stage: Stage, settings: Settings = SEASON_SETTINGS, own_prices: bool = True) -> None:
         super().__init__(stage, settings)
         self.own_prices = own_prices
+        self.plain: Array | None = None
 
     def decide(self, ahead: Prospect, view: View) -> tuple[dict[str, tuple[float, float]], float, float]:
         """The lines of the optimised plan."""
-        locks = self.locks(ahead, view.evening)
+        usual = self.cost_plus(view.evening)
+        locks = self.locks(ahead, view.evening, usual)
+        settings = self.anchored(ahead, view.evening, usual)
         pool = joint_residuals(ahead)
         carried = self.carried(view.evening)
-        plan = plan_day(ahead, pool, ahead.dates[0], carried, self.settings, locks, self.seed)
+        plan = plan_day(ahead, pool, ahead.dates[0], carried, settings, locks, self.seed)
         chosen = plan.problem.menu.offers.loc[list(plan.solution.chosen)]
         decided = zip(chosen["order_quantity"], chosen["price"], strict=True)
         lines = dict(zip(chosen["item_code"], decided, strict=True))
         before = self.stock_value(ahead, view.evening)
         return lines, plan.promised - before, plan.judgement.expected() - before
 
-    def locks(self, ahead: Prospect, evening: Evening) -> tuple[Override, ...]:
+    def cost_plus(self, evening: Evening) -> Array:
+        """The price the shop would charge by its own rule, had it gone on charging it (per item)."""
+        last = evening.last_price if self.plain is None else self.plain
+        price = self.rule(replace(evening, last_price=last)).price
+        self.plain = np.where(np.isnan(price), last, price)
+        return price
+
+    def anchored(self, ahead: Prospect, evening: Evening, usual: Array) -> Settings:
+        """The settings with the price index held to the shop's cost-plus prices, not to the last ones charged.
+
+        The rule is against last prices; the cap makes up for how far they are off cost plus, by 3 % a night at most.
+        """
+        cap = self.settings.rules.price_index_cap
+        if cap is None:
+            return self.settings
+        table = ahead.forecast.table.set_index("item_code")
+        rows = pd.DataFrame({"usual": usual, "last": evening.last_price}, index=self.codes).join(table["mean"])
+        rows = rows[evening.on_market].dropna()
+        level = float((rows["mean"] * rows["usual"]).sum() / (rows["mean"] * rows["last"]).sum())
+        needed = float(np.clip((1 + cap) * level - 1, -NIGHTLY_MOVE, cap + NIGHTLY_MOVE))
+        return self.settings.override(rules__price_index_cap=needed)
+
+    def locks(self, ahead: Prospect, evening: Evening, usual: Array) -> tuple[Override, ...]:
         """What is not on tomorrow's list cannot be ordered; prices are locked unless they are the plan's own."""
         there = set(self.listed(evening))
         codes = [str(code) for code in ahead.forecast.table["item_code"]]
         locks = [Override(code, "never_list") for code in codes if code not in there]
         if not self.own_prices:
-            price = dict(zip(self.codes, self.rule(evening).price, strict=True))
+            price = dict(zip(self.codes, usual, strict=True))
             locks += [Override(c, "price", float(price[c])) for c in codes if c in there and np.isfinite(price[c])]
         return tuple(locks)
 

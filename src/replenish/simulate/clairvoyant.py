@@ -1,0 +1,225 @@
+"""Benchmarks no shop can be: the clairvoyant knows the market and tomorrow's conditions, not who will come; perfect
+foresight knows even that.
+
+Each evening and category: prices by pairwise ascent on the true expected demand, orders from true demand draws, then a
+local search over order and listing played in the market itself, started from the best of this and every other policy's
+plan; the best of all on the full number of draws is taken. Category price indices stay at or below practice's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from replenish.errors import ConfigError
+from replenish.simulate.accounts import BASELINE
+from replenish.simulate.draws import Draws, draw_category, play_draws, true_category
+from replenish.simulate.history import Shop
+from replenish.simulate.practice import Decision
+from replenish.simulate.reputation import Reputation
+from replenish.simulate.season import STOCK_VALUE, Books, Planned, View, decisions
+from replenish.simulate.stage import Stage
+from replenish.simulate.world import Array
+
+FINAL_DRAWS = 500
+SEARCH_DRAWS = 80
+SCALES = (0.7, 0.8, 0.9, 1.0, 1.1)
+PRICE_STEP = 0.04
+PRICE_MOVES = 40
+WIDEST = 0.2  # largest distance of a price from practice's [share]
+INDEX_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One category's plan: `price` and `order` per item (J); order 0 without stock is not listed."""
+
+    price: Array
+    order: Array
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """One category on one evening, as it is: items `at` (J), practice's prices, what is carried over and its age."""
+
+    draws: Draws
+    usual_price: Array
+    cost: Array
+    true_loss: Array
+    is_pack: Array
+    multiple: Array
+    can_order: Array
+    carried: Array
+    expiring: Array
+    mean_age: Array
+    weight: Array
+
+    def stock(self, order: Array) -> Array:
+        """Stock in the morning for an order [unit]."""
+        usable = np.round(order * (1 - self.true_loss), 3)
+        return self.carried + np.where(self.is_pack, np.round(usable), usable)
+
+    def profit(self, plan: Plan, first: int | None = None) -> float:
+        """Mean profit over the (first) draws, kept stock valued as in the books [money]."""
+        stock = self.stock(plan.order)
+        age = np.divide(self.mean_age * self.carried, stock, out=np.zeros_like(stock), where=stock > 0)
+        trade = play_draws(self.draws, plan.price, stock, age, first)
+        kept = trade.left - np.minimum(trade.left, np.where(self.expiring < 0, stock, self.expiring))
+        value = STOCK_VALUE * self.cost * kept
+        spent = self.cost * (plan.order + STOCK_VALUE * self.carried)
+        return float((trade.revenue + value).sum(1).mean() - spent.sum())
+
+    def index(self, plan: Plan) -> float:
+        """Price index against practice's prices over what is listed, weighted by demand at them; 1: as dear."""
+        there = self.stock(plan.order) > 0
+        ratio = np.where(there, plan.price / self.usual_price, 0.0)
+        return float((self.weight * ratio).sum() / max((self.weight * there).sum(), 1e-9))
+
+
+class Clairvoyant:
+    """The clairvoyant policy; `foresight`: the draws are the shoppers that will come. `books`: the others' seasons."""
+
+    def __init__(self, stage: Stage, books: Mapping[str, Books], foresight: bool = False) -> None:
+        if BASELINE not in books:
+            raise ConfigError(f"The clairvoyant needs the season of “{BASELINE}”: its prices are the yardstick.")
+        self.stage, self.foresight = stage, foresight
+        self.starts = {name: decisions(kept, stage.item_codes) for name, kept in books.items()}
+
+    def see(self, shop: Shop, reputation: Reputation) -> None:
+        """Takes the shop and its reputation as they will be."""
+        self.shop, self.reputation = shop, reputation
+
+    def __call__(self, view: View) -> Planned:
+        """The best plan found, category by category."""
+        day = view.evening.day
+        order, price = np.zeros(len(self.stage.item_codes)), np.full(len(self.stage.item_codes), np.nan)
+        total = 0.0
+        for category in self.stage.world.categories:
+            shelf = self.shelf(category, view)
+            if shelf is None:
+                continue
+            starts = [self._start(name, view.day, shelf) for name in self.starts]
+            plan, profit = search(shelf, day, category, [s for s in starts if s is not None])
+            at, total = shelf.draws.at, total + profit
+            order[at] = plan.order
+            price[at] = np.where(shelf.stock(plan.order) > 0, plan.price, np.nan)
+        return Planned(Decision(order, price), total, total)
+
+    def shelf(self, category: str, view: View) -> Shelf | None:
+        """The category as it really is; None when nothing can be sold."""
+        world, market, day = self.stage.world, self.stage.market, view.evening.day
+        members, usual = world.members(category), self.starts[BASELINE][view.day].price
+        on_market, carried = market.conditions.on_market[day], self.shop.stockroom.on_hand
+        price = np.where(np.isnan(usual), view.evening.last_price, usual)
+        at = members[(on_market | (carried > 0))[members] & np.isfinite(price[members])]
+        if not len(at):
+            return None
+        attraction = self.reputation.attraction()
+        draws = (
+            true_category(market, day, category, at, attraction) if self.foresight
+            else draw_category(market, day, category, at, attraction, FINAL_DRAWS, 0)
+        )  # fmt: skip
+        layers, life = self.shop.stockroom.layers[at], self.shop.stockroom.shelf_life_days[at]
+        old = np.arange(layers.shape[1])[None, :] + 1 >= life[:, None]
+        demand = market.category_demand(day, category, at, price[at][None, :])[0]
+        return Shelf(
+            draws, price[at], market.conditions.wholesale[day, at], world.column("true_loss_rate")[at],
+            world.is_pack[at], world.column("order_multiple")[at], on_market[at].astype(float), carried[at],
+            np.where(life > 1, np.where(old, layers, 0.0).sum(1), -1.0), self.shop.stockroom.mean_age[at],
+            demand * price[at],
+        )  # fmt: skip
+
+    def _start(self, name: str, day: pd.Timestamp, shelf: Shelf) -> Plan | None:
+        """Another policy's plan of that day, as far as it can be had here."""
+        decided = self.starts[name].get(day)
+        if decided is None:
+            return None
+        at = shelf.draws.at
+        price = np.where(np.isnan(decided.price[at]), shelf.usual_price, decided.price[at])
+        return Plan(price, decided.order[at] * shelf.can_order)
+
+
+# ---------------------------------------------------------------- search
+
+
+def search(shelf: Shelf, day: int, category: str, starts: list[Plan]) -> tuple[Plan, float]:
+    """The best plan found for one category, and its mean profit over all draws [money]."""
+    prices = _best_prices(shelf, day, category)
+    scaled = _scaled_orders(shelf, prices)
+    allowed = [p for p in [scaled, *starts] if shelf.index(p) <= 1 + INDEX_TOLERANCE]
+    begun = max(allowed, key=lambda plan: shelf.profit(plan, SEARCH_DRAWS))
+    climbed = _climb(shelf, begun)
+    worth = [(shelf.profit(plan), plan) for plan in [climbed, *allowed]]
+    profit, plan = max(worth, key=lambda pair: pair[0])
+    return plan, profit
+
+
+def _best_prices(shelf: Shelf, day: int, category: str) -> Array:
+    """Prices of most expected margin at the same index: one item dearer, another cheaper, the best pair each time."""
+    market, at = shelf.draws.market, shelf.draws.at
+    floor, ceiling = shelf.usual_price * (1 - WIDEST), shelf.usual_price * (1 + WIDEST)
+    unit_cost = shelf.cost / (1 - shelf.true_loss)
+
+    def margin(prices: Array) -> Array:
+        return np.asarray(((prices - unit_cost) * market.category_demand(day, category, at, prices)).sum(1))
+
+    price = shelf.usual_price.copy()
+    worth = float(margin(price[None, :])[0])
+    for _ in range(PRICE_MOVES):
+        up = PRICE_STEP * shelf.weight[:, None] / shelf.weight[None, :]
+        i, j = np.nonzero((up < 2 * PRICE_STEP) & ~np.eye(len(price), dtype=bool))
+        if not len(i):
+            break
+        rows = np.tile(price, (len(i), 1))
+        k = np.arange(len(i))
+        rows[k, i] += PRICE_STEP * shelf.usual_price[i]
+        rows[k, j] -= up[i, j] * shelf.usual_price[j]
+        inside = ((rows >= floor) & (rows <= ceiling)).all(1)
+        if not inside.any():
+            break
+        values = np.where(inside, margin(rows), -np.inf)
+        best = int(values.argmax())
+        if values[best] <= worth + 1e-6:
+            break
+        price, worth = rows[best], float(values[best])
+    return np.floor(price * 10) / 10
+
+
+def _scaled_orders(shelf: Shelf, price: Array) -> Plan:
+    """Orders at the newsvendor's quantile of each item's demand when nothing runs out, scaled for the best profit."""
+    plenty = np.full(len(price), 1e6)
+    demand = play_draws(shelf.draws, price, plenty, np.zeros(len(price)), SEARCH_DRAWS).sold
+    unit_cost = shelf.cost / (1 - shelf.true_loss)
+    gain = np.maximum(price - unit_cost, 0.0)
+    loss = np.where(shelf.expiring >= 0, (1 - STOCK_VALUE) * unit_cost, unit_cost)
+    ratio = np.clip(gain / (gain + loss), 0.0, 0.97)
+    wanted = np.array([np.quantile(demand[:, j], ratio[j]) for j in range(len(price))])
+    plans = [Plan(price, _order(shelf, scale * wanted)) for scale in SCALES]
+    return max(plans, key=lambda plan: shelf.profit(plan, SEARCH_DRAWS))
+
+
+def _order(shelf: Shelf, stock: Array) -> Array:
+    """The order in whole multiples that comes nearest to a stock [unit]."""
+    bought = np.maximum(stock - shelf.carried, 0.0) / (1 - shelf.true_loss)
+    return np.round(bought / shelf.multiple) * shelf.multiple * shelf.can_order
+
+
+def _climb(shelf: Shelf, plan: Plan) -> Plan:
+    """One sweep over the items: a step more, else a step less, else none at all, as long as profit rises."""
+    best, worth = plan, shelf.profit(plan, SEARCH_DRAWS)
+    for j in np.argsort(-plan.order):
+        step = max(shelf.multiple[j], np.round(0.08 * plan.order[j] / shelf.multiple[j]) * shelf.multiple[j])
+        if not shelf.can_order[j]:
+            continue
+        for change in (step, -step, -best.order[j]):
+            order = best.order.copy()
+            order[j] = max(order[j] + change, 0.0)
+            tried = Plan(best.price, order)
+            value = shelf.profit(tried, SEARCH_DRAWS)
+            if value > worth and shelf.index(tried) <= 1 + INDEX_TOLERANCE:
+                best, worth = tried, value
+                break
+    return best

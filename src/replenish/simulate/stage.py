@@ -1,0 +1,158 @@
+"""The stage of a season: a world, its market, and the shop run by its own practice up to the evening before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from replenish.errors import DataError
+from replenish.records import Tables
+from replenish.schemas import ITEMS, check_table
+from replenish.simulate.conditions import Conditions, draw_conditions, with_upheaval
+from replenish.simulate.history import Chronicle, Shop, canonical_frames, item_day_rows, till_rows
+from replenish.simulate.market import DayResult, Market, Offers
+from replenish.simulate.practice import Decision, ShopRule
+from replenish.simulate.reputation import Reputation
+from replenish.simulate.world import Array, World, draw_world
+from replenish.sources.folder import tables_from_frames
+
+WARM_UP_DAYS = 35
+REPUTATION_DAYS = 28
+
+
+@dataclass(frozen=True)
+class Season:
+    """One season to be played: `days` days of a named world drawn with `seed`, after `history_days` days of practice.
+
+    What the policies may see beside sales without times: `sale_times`, `stock_counts` (with the orders), and
+    `costs_known`: tomorrow's wholesale prices already in the evening. `start`: first day, if not the world's own.
+    """
+
+    world: str
+    seed: int = 0
+    days: int = 28
+    history_days: int = 365
+    sale_times: bool = True
+    stock_counts: bool = True
+    costs_known: bool = False
+    start: str | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is the same for every policy of a season: the market, and the shop and its tables on the last evening."""
+
+    season: Season
+    market: Market
+    shop: Shop
+    tables: Tables
+    reputation: Reputation
+
+    @property
+    def world(self) -> World:
+        """The world the season plays in."""
+        return self.market.world
+
+    @property
+    def first(self) -> int:
+        """Row of the conditions that is the first day of the season."""
+        return WARM_UP_DAYS + self.season.history_days
+
+    @property
+    def item_codes(self) -> list[str]:
+        """Item codes in market order."""
+        return [str(code) for code in self.world.items["item_code"]]
+
+
+@dataclass(frozen=True)
+class PlayedDay:
+    """One day as it went; `waste` per item [unit]."""
+
+    decision: Decision
+    offers: Offers
+    result: DayResult
+    waste: Array
+
+
+def play_day(market: Market, shop: Shop, day: int, decision: Decision, attraction: float = 1.0) -> PlayedDay | None:
+    """The market plays the day on what the shop decided; None on a day the shop is closed."""
+    if market.conditions.shoppers[day] == 0:
+        shop.stockroom.close_day()
+        return None
+    checked = _checked(decision)
+    offers = shop.stock_up(checked)
+    result = market.play_day(day, offers, attraction)
+    return PlayedDay(checked, offers, result, shop.close(day, offers, result))
+
+
+def _checked(decision: Decision) -> Decision:
+    """The decision; `DataError` when something is ordered without a price or an order is negative."""
+    bad = (decision.order < 0) | ((decision.order > 0) & ~(decision.price > 0)) | ~np.isfinite(decision.order)
+    if bad.any():
+        raise DataError(
+            f"policy: {int(bad.sum())} of {len(bad)} items have a negative order or an order without price."
+        )
+    return decision
+
+
+def set_stage(season: Season) -> Stage:
+    """The shop run by its own practice up to the evening before the season's first day."""
+    drawn = draw_world(season.world, season.seed)
+    world = replace(drawn, season_start=season.start or drawn.season_start)
+    start = pd.Timestamp(world.season_start)
+    span = (start - pd.Timedelta(days=season.history_days + WARM_UP_DAYS), start + pd.Timedelta(days=season.days))
+    conditions = with_upheaval(world, draw_conditions(world, *span, season.seed), season.seed)
+    market = Market(world, conditions, season.seed)
+    shop, chronicle = Shop.opening(world, conditions, season.costs_known), Chronicle()
+    reputation = Reputation.opening(world)
+    rule = ShopRule(world, season.seed)
+    last = WARM_UP_DAYS + season.history_days
+    for day in range(last):
+        played = play_day(market, shop, day, rule(shop.evening(day)))
+        if played is not None:
+            chronicle.sales.append(till_rows(market, day, played.result))
+            rows = item_day_rows(market, day, played.decision, played.offers, played.result, played.waste)
+            chronicle.item_days.append(rows)
+            if day >= last - REPUTATION_DAYS:
+                reputation.note(conditions.wholesale[day], played.offers, played.result)
+    kept = Chronicle(*(_from(rows, conditions.dates[WARM_UP_DAYS]) for rows in (chronicle.sales, chronicle.item_days)))
+    tables = _opening_tables(season, world, conditions, kept, last)
+    return Stage(season, market, shop, tables, reputation.settled())
+
+
+def _from(frames: list[pd.DataFrame], first: pd.Timestamp) -> list[pd.DataFrame]:
+    return [frame for frame in frames if frame["date"].iloc[0] >= first]
+
+
+def _opening_tables(season: Season, world: World, conditions: Conditions, chronicle: Chronicle, last: int) -> Tables:
+    past = first_days(conditions, last)
+    frames = canonical_frames(world, past, chronicle, WARM_UP_DAYS)
+    frames["items"] = check_table(world.items_table(), ITEMS)
+    told = frames["wholesale"]
+    codes = world.items["item_code"].to_numpy()
+    listed = quotations(conditions, codes, last - 1, np.zeros(len(codes), dtype=bool))
+    both = pd.concat([told, listed]).drop_duplicates(["date", "item_code"], ignore_index=True)
+    name = f"season of {season.world}, seed {season.seed}"
+    return tables_from_frames(known_frames(season, frames | {"wholesale": both}), name)
+
+
+def first_days(conditions: Conditions, days: int) -> Conditions:
+    """The first `days` days of the conditions."""
+    names = ("dates", "shoppers", "pull", "appeal", "wholesale", "on_market")
+    return replace(conditions, **{name: getattr(conditions, name)[:days] for name in names})
+
+
+def known_frames(season: Season, frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The tables the shop of this season has."""
+    sales = frames["sales"] if season.sale_times else frames["sales"].drop(columns="time")
+    kept = {name: frame for name, frame in frames.items() if season.stock_counts or name not in ("stock", "orders")}
+    return kept | {"sales": sales}
+
+
+def quotations(conditions: Conditions, codes: np.ndarray, day: int, on_shelf: np.ndarray) -> pd.DataFrame:
+    """Wholesale prices of `day`: of what was on the market or on the shelf, and of tomorrow's list."""
+    at = conditions.on_market[day] | on_shelf | conditions.on_market[day + 1]
+    prices = conditions.wholesale[day, at]
+    return pd.DataFrame({"date": conditions.dates[day], "item_code": codes[at], "wholesale_price": prices})
