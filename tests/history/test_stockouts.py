@@ -102,6 +102,19 @@ def test_without_times_an_empty_stock_keeps_the_day_from_teaching(profile):
     assert not empty_at_close(panel, None).any()
 
 
+def test_an_empty_stock_is_proof_even_of_few_sales_and_the_day_counts_in_full(profile):
+    """Ten usual days of 8 sales, then 4 sales by 14:00 (half of the day) and an empty shelf."""
+    panel = days([(8, 19.5, False)] * 10 + [(4, 14.0, False)])
+    empty = np.r_[np.zeros(10, dtype=bool), True]
+    found, blind = (find_stockouts(panel, profile, SETTINGS, known) for known in (empty, None))
+    assert blind["demand"].iloc[-1] == 4.0
+    assert found["sold_out_probability"].iloc[-1] == 1.0
+    assert found["demand_weight"].iloc[-1] == 1.0
+    # Prior 8 a day, 4 seen in half a day: the rate is 8, half of it was still to come.
+    assert found["demand"].iloc[-1] == pytest.approx(8.0, abs=0.8)
+    pd.testing.assert_frame_equal(found.iloc[:-1], blind.iloc[:-1])
+
+
 def simulated(seed: int, days_each: int, sold_out_share: float) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
     """Panel, intraday counts and true transactions of 20 items: negative binomial days, times around two peaks."""
     rng = np.random.default_rng(seed)

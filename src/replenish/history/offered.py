@@ -120,20 +120,20 @@ def from_stock(
     """1.0 / 0.0 where stock or orders tell that the item was / was not there, NaN where they are silent.
 
     Key of the result: the index of `panel` (columns item_code, date). A day counts as known when `orders` has any row
-    on it; the item was there when it was ordered or received, or was in stock at the close of the day before. Without
-    stock counts, an item that keeps for days may be there though none was ordered: then orders tell nothing.
+    on it; the item was there when it was ordered or received, or keeps and was in stock at the close of the day before.
+    Without stock counts, an item that keeps for days may be there though none was ordered: then orders tell nothing.
     """
     told = np.full(len(panel), np.nan)
+    life = panel["item_code"].map(items.set_index("item_code")["shelf_life_days"]).fillna(1).to_numpy(dtype=float)
     if orders is not None and len(orders):
         arrived = orders.assign(there=orders["received"].fillna(orders["ordered"]) > 0)
         there = _looked_up(panel, arrived, "there")
-        life = panel["item_code"].map(items.set_index("item_code")["shelf_life_days"]).fillna(1)
-        fresh = (life <= 1).to_numpy() | (stock is not None and len(stock) > 0)
+        fresh = (life <= 1) | (stock is not None and len(stock) > 0)
         recorded = panel["date"].isin(orders["date"]).to_numpy()
         told = np.where(recorded & (there | fresh), there.astype(float), told)
     if stock is not None and len(stock):
         before = stock.assign(date=stock["date"] + pd.Timedelta(days=1), left=stock["on_hand"] > 0)
-        told = np.where(_looked_up(panel, before, "left"), 1.0, told)
+        told = np.where(_looked_up(panel, before, "left") & (life > 1), 1.0, told)
     return pd.Series(told, index=panel.index)
 
 

@@ -12,6 +12,7 @@ PROFILE_DAYS = 365
 PRIOR_SOLD_OUT = 0.05  # share of item-days the reference shop sells out before closing
 PRIOR_DAYS = 28
 # A recovered day teaches, but less than an observed one; leaving such days out would teach only the quiet days.
+KNOWN_FACTOR = 4.0  # most that recovered demand may be of the sales where the shelf is known to have been empty
 RECOVERED_WEIGHT = 0.5
 
 
@@ -66,7 +67,8 @@ def find_stockouts(
     """Stock-outs and recovered demand of each panel row: silence_p, sold_out_probability, demand [unit], demand_weight.
 
     `silence_p` = F(t)^n is the chance of so early an end without a stock-out (NaN where it cannot be told). `empty`:
-    rows known to have ended without stock; where no times tell how early, they are sold out and teach nothing.
+    rows known to have ended without stock: their demand is recovered from the time of the last sale, however few the
+    sales; where no times tell how early, they teach nothing.
     """
     n = panel["transactions"].to_numpy(dtype=float)
     share = profile_at(profile, panel["category"], panel["date"], panel["last_sale_hour"])
@@ -77,15 +79,29 @@ def find_stockouts(
     rate, quiet = _posterior(n, share, usual)
     sold_out = np.where(silent, PRIOR_SOLD_OUT / (PRIOR_SOLD_OUT + (1 - PRIOR_SOLD_OUT) * quiet), 0.0)
     sold = _full_price_demand(panel, settings)
-    hidden = sold_out * rate * (1 - np.nan_to_num(share, nan=1.0)) * sold / np.maximum(n, 1)
+    hidden = rate * (1 - np.nan_to_num(share, nan=1.0)) * sold / np.maximum(n, 1)
     recover = silent & (silence < settings.stockout_recover_p)
-    demand = np.where(recover, np.minimum(sold + hidden, settings.stockout_max_factor * sold), sold)
+    demand = np.where(recover, np.minimum(sold + sold_out * hidden, settings.stockout_max_factor * sold), sold)
     weight = np.where(recover, RECOVERED_WEIGHT, np.where(silent, 0.0, 1.0))
-    if empty is not None:
-        untimed = empty & ~np.isfinite(share)
-        sold_out, weight = np.where(untimed, 1.0, sold_out), np.where(untimed, 0.0, weight)
     columns = {"silence_p": silence, "sold_out_probability": sold_out, "demand": demand, "demand_weight": weight}
-    return pd.DataFrame(columns, index=panel.index)
+    found = pd.DataFrame(columns, index=panel.index)
+    return found if empty is None else _with_counts(found, empty, np.isfinite(share), sold, hidden)
+
+
+def _with_counts(
+    found: pd.DataFrame, empty: NDArray[np.bool_], timed: NDArray[np.bool_], sold: NDArray, hidden: NDArray
+) -> pd.DataFrame:
+    """The stock-outs with what the counts tell: `empty` rows are sold out for certain, whatever their times say.
+
+    Where a time tells how early, the hidden demand is added and the day counts in full: to count it less because it
+    sold out would be to expect too little.
+    """
+    full = np.minimum(sold + hidden, KNOWN_FACTOR * sold)
+    return found.assign(
+        sold_out_probability=np.where(empty, 1.0, found["sold_out_probability"]),
+        demand=np.where(empty & timed, full, found["demand"]),
+        demand_weight=np.where(empty, np.where(timed, 1.0, 0.0), found["demand_weight"]),
+    )
 
 
 def _full_price_demand(panel: pd.DataFrame, settings: HistorySettings) -> NDArray[np.float64]:

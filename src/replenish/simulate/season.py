@@ -18,11 +18,11 @@ import pandas as pd
 
 from replenish.records import Tables
 from replenish.schemas import DEFAULT_STORE
-from replenish.simulate.history import Chronicle, Shop, item_day_rows, sales_table, stock_rows, till_rows
+from replenish.simulate.history import Chronicle, Shop, item_day_rows, sales_table, till_rows
 from replenish.simulate.market import Market
 from replenish.simulate.practice import Decision, Evening, Policy
 from replenish.simulate.reputation import Reputation
-from replenish.simulate.stage import PlayedDay, Stage, known_frames, play_day, quotations
+from replenish.simulate.stage import PlayedDay, Stage, counted_stock, known_frames, play_day, quotations
 from replenish.simulate.world import Array
 from replenish.sources.rollup import roll_up
 
@@ -123,7 +123,7 @@ class Bookkeeping:
         frames = {
             "sales": sales_table(stage.world, tills),
             "wholesale": quotations(stage.market.conditions, codes, day, played.offers.offered),
-            "stock": stock_rows(truth),
+            "stock": counted_stock(truth),
             "orders": truth[["date", "item_code"]].assign(ordered=truth["order_quantity"]),
         }
         self.parts.append(known_frames(stage.season, frames))

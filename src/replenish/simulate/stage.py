@@ -135,7 +135,13 @@ def _opening_tables(season: Season, world: World, conditions: Conditions, chroni
     listed = quotations(conditions, codes, last - 1, np.zeros(len(codes), dtype=bool))
     both = pd.concat([told, listed]).drop_duplicates(["date", "item_code"], ignore_index=True)
     name = f"season of {season.world}, seed {season.seed}"
-    return tables_from_frames(known_frames(season, frames | {"wholesale": both}), name)
+    stock = counted_stock(pd.concat(chronicle.item_days, ignore_index=True))
+    return tables_from_frames(known_frames(season, frames | {"wholesale": both, "stock": stock}), name)
+
+
+def counted_stock(item_days: pd.DataFrame) -> pd.DataFrame:
+    """Stock counted at close, before what is too old is thrown away (canonical `stock`)."""
+    return item_days[["date", "item_code"]].assign(on_hand=item_days["left"])
 
 
 def first_days(conditions: Conditions, days: int) -> Conditions:
