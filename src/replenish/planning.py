@@ -23,7 +23,7 @@ from replenish.optimise.menu import build_menu
 from replenish.optimise.model import Problem
 from replenish.optimise.scenarios import ResidualPool, draw_scenarios, residual_pool
 from replenish.optimise.solve import solve_menu
-from replenish.pricing.elasticity import estimate_price_response as _estimate
+from replenish.pricing.response import estimate_response as _estimate
 from replenish.records import (
     CostForecast,
     DemandForecast,

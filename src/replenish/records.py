@@ -116,7 +116,8 @@ class PriceResponse:
 
     `items` key item_code: category, elasticity (posterior mean, negative), sd_item, sd_shared, elasticity_iv, se_iv,
     elasticity_ols, first_stage_f, observations, shrinkage (weight of the prior), method. `categories` key category:
-    the same for a common move of all prices of the category.
+    the same for the category's average item; common_… for a common move of all its prices; transfer_… for the share of
+    unserved demand that moves to other items (see `pricing.substitution.TransferShare`).
     """
 
     items: pd.DataFrame
@@ -170,7 +171,8 @@ class Scenarios:
 
     `demand` [unit] at the reference price, `elasticity` (negative), `cost` [money/unit].
     `demand_at` keeps the mean curve at the posterior mean elasticity, so that ignorance does not pay.
-    `drawn_days`: the past day behind each scenario, for resampling.
+    `drawn_days`: the past day behind each scenario, for resampling. `transfers` [unit at the reference price]: demand
+    that reaches an item because others are served worse than usual (negative: better); none when absent.
     """
 
     item_codes: tuple[str, ...]
@@ -179,6 +181,7 @@ class Scenarios:
     mean_elasticity: NDArray[np.float64]
     cost: NDArray[np.float64]
     drawn_days: NDArray[np.datetime64]
+    transfers: NDArray[np.float64] | None = None
 
     @property
     def n(self) -> int:
@@ -186,10 +189,14 @@ class Scenarios:
         return int(self.demand.shape[0])
 
     def demand_at(self, item: int, price_ratio: float) -> NDArray[np.float64]:
-        """Demand of one item [unit, shape n] at `price_ratio` = price ÷ reference price (design, section 4)."""
+        """Demand of one item [unit, shape n] at `price_ratio` = price ÷ reference price, with what other items pass on.
+
+        Design, section 4: the elasticity draws are scaled so that their mean curve is that of the posterior mean.
+        """
         factor = np.power(price_ratio, self.elasticity[:, item])
         factor *= price_ratio ** self.mean_elasticity[item] / factor.mean()
-        return self.demand[:, item] * factor
+        passed_on = 0.0 if self.transfers is None else self.transfers[:, item]
+        return np.asarray((self.demand[:, item] + passed_on) * factor)
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,11 @@ class PricingSettings(Section):
     )
     prior_sd: float = Field(0.4, gt=0, description="standard deviation of the prior between categories")
     item_sd: float = Field(0.35, gt=0, description="standard deviation of items around their category")
+    substitution: bool = Field(True, description="demand of missing items moves to others of their group")
+    transfer_share: float = Field(
+        0.45, ge=0, le=0.95, description="prior share that moves on (Gruen, Corsten & Bharadwaj 2002: 45 % substitute)"
+    )
+    transfer_sd: float = Field(0.15, gt=0, description="standard deviation of that prior")
     max_rungs: int = Field(7, ge=1, le=30, description="shelf prices considered per item")
     support_days: int = Field(180, ge=14, description="days whose full prices support the ladder")
     support_low: float = Field(0.05, ge=0, le=1, description="lower quantile of supported prices")

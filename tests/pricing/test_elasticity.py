@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from replenish.pricing.elasticity import _one_item, draw_elasticities, estimate_price_response, estimation_rows
+from replenish.pricing.elasticity import _one_item, draw_elasticities, estimate_elasticities, estimation_rows
 from replenish.records import DemandHistory, PriceResponse
 from replenish.settings import PricingSettings
 
@@ -34,7 +34,7 @@ def _panel(days: int = 400, items: int = 8, seed: int = 0, pass_through: float =
 def _response(panel: pd.DataFrame, settings: PricingSettings = OPEN) -> PriceResponse:
     none = pd.DataFrame()
     history = DemandHistory("main", panel["date"].max(), none, panel, none, none, none)
-    return estimate_price_response(history, settings)
+    return estimate_elasticities(history, settings)
 
 
 @pytest.fixture(scope="module")

@@ -7,35 +7,25 @@ enters the variance, since season and quality move cost and demand together, whi
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
-from types import ModuleType
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from replenish.pricing.fixed_effects import WEAK_F, coefficient, normal_update, residuals
 from replenish.records import DemandHistory, PriceResponse
 from replenish.settings import PricingSettings
 
 EFFECTS = {"item": "item_code", "half_year": "item_half_year", "month": "item_month"}
 MAIN = "half_year"
-# pyfixest's parallel demeaning ends at slightly different points each time; a tight tolerance and rounding make the
-# same input give the same elasticities to the last digit, and so the same plan.
-EFFECTS_TOLERANCE = 1e-12
-DECIMALS = 7
-WEAK_F = 10.0  # Staiger & Stock (1997)
+CLUSTERS = ("item_code", "day")
+DECIMALS = 7  # see fixed_effects.EFFECTS_TOLERANCE
 MIN_ROWS = 60
 MIN_ITEM_ROWS = 40
-MIN_FIT_ROWS = 30  # rows that share their effects with others
 LARGEST = -0.05  # draws stay below: no item sells more for being dearer
 
 
-def estimate_price_response(history: DemandHistory, settings: PricingSettings) -> PriceResponse:
+def estimate_elasticities(history: DemandHistory, settings: PricingSettings) -> PriceResponse:
     """Posterior elasticities of every item and category of the history (see `records.PriceResponse`).
 
     Sources: two-stage least squares per category with two-way clustered errors (item and date); normal–normal
@@ -70,47 +60,6 @@ def estimation_rows(panel: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _fit(rows: pd.DataFrame, formula: str, effects: list[str], name: str) -> tuple[float, float]:
-    """Coefficient of `name` and its two-way clustered standard error; NaN when it cannot be estimated.
-
-    A regressor or outcome that does not vary within the effects (columns `effects`) is not estimable.
-    """
-    data = _without_singletons(rows, effects)
-    if len(data) < MIN_FIT_ROWS or data["item_code"].nunique() < 2 or data["day"].nunique() < 2:
-        return np.nan, np.nan
-    try:
-        with _fixest() as fixest:
-            fit = fixest.feols(formula, data=data, vcov={"CRV1": "item_code+day"}, fixef_tol=EFFECTS_TOLERANCE)
-        beta, se = float(fit.coef()[name]), float(fit.se()[name])
-    except (ValueError, ArithmeticError, np.linalg.LinAlgError, LookupError):
-        return np.nan, np.nan
-    return (beta, se) if np.isfinite([beta, se]).all() and se > 0 else (np.nan, np.nan)
-
-
-def _without_singletons(rows: pd.DataFrame, effects: list[str]) -> pd.DataFrame:
-    """Rows that share every effect with another row; the others tell nothing about a coefficient."""
-    while len(rows):
-        alone = np.any([rows.groupby(e)[e].transform("size") == 1 for e in effects], axis=0)
-        if not alone.any():
-            break
-        rows = rows[~alone]
-    return rows
-
-
-@contextmanager
-def _fixest() -> Iterator[ModuleType]:
-    """pyfixest without what it does to the process: logging set up on first use, a warning per dropped singleton."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield import_module("pyfixest")
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-
-
 def _category_posterior(category: str, rows: pd.DataFrame, settings: PricingSettings) -> dict[str, object]:
     """Elasticity of an average item of the category beside its rivals: IV combined with the prior."""
     prior, spread = settings.item_prior_elasticity, settings.prior_sd
@@ -119,19 +68,19 @@ def _category_posterior(category: str, rows: pd.DataFrame, settings: PricingSett
     if len(rows) < MIN_ROWS or len(rows["item_code"].unique()) < 2:
         return out | {"elasticity": prior, "sd": spread, "shrinkage": 1.0, "method": "prior: too few observations"}
     estimates = {
-        k: _fit(rows, f"log_quantity ~ 1 | {v} + day | log_price ~ log_cost", [v, "day"], "log_price")
+        k: coefficient(rows, f"log_quantity ~ 1 | {v} + day | log_price ~ log_cost", [v, "day"], "log_price", CLUSTERS)
         for k, v in EFFECTS.items()
     }
     main = [EFFECTS[MAIN], "day"]
-    ols, _ = _fit(rows, f"log_quantity ~ log_price | {EFFECTS[MAIN]} + day", main, "log_price")
-    first, first_se = _fit(rows, f"log_price ~ log_cost | {EFFECTS[MAIN]} + day", main, "log_cost")
+    ols, _ = coefficient(rows, f"log_quantity ~ log_price | {EFFECTS[MAIN]} + day", main, "log_price", CLUSTERS)
+    first, first_se = coefficient(rows, f"log_price ~ log_cost | {EFFECTS[MAIN]} + day", main, "log_cost", CLUSTERS)
     f_stat = (first / first_se) ** 2
     beta, se = estimates[MAIN]
     se = _widen(se, estimates, len(rows["item_code"].unique()))
     out |= {"elasticity_iv": beta, "se_iv": se, "elasticity_ols": ols, "first_stage_f": f_stat}
     if not np.isfinite([beta, se, f_stat]).all() or f_stat < WEAK_F:
         return out | {"elasticity": prior, "sd": spread, "shrinkage": 1.0, "method": "prior: weak instrument"}
-    mean, sd, weight = _normal_update(beta, se, prior, spread)
+    mean, sd, weight = normal_update(beta, se, prior, spread)
     return out | {"elasticity": min(mean, LARGEST), "sd": sd, "shrinkage": weight, "method": "iv"}
 
 
@@ -141,22 +90,6 @@ def _widen(se: float, estimates: dict[str, tuple[float, float]], clusters: int) 
     spread = np.nanstd(betas, ddof=1) if np.isfinite(betas).sum() > 1 else 0.0
     few = stats.t.ppf(0.975, max(clusters - 1, 1)) / stats.norm.ppf(0.975)
     return float(np.hypot(se * few, spread))
-
-
-def _normal_update(estimate: float, se: float, prior: float, prior_sd: float) -> tuple[float, float, float]:
-    """Posterior mean, sd and weight of the prior for a normal estimate with a normal prior."""
-    weight = se**2 / (se**2 + prior_sd**2)
-    return weight * prior + (1 - weight) * estimate, float(np.sqrt(weight) * prior_sd), float(weight)
-
-
-def _residuals(rows: pd.DataFrame, columns: list[str], effects: str) -> NDArray[np.float64]:
-    """Columns less their fixed effects (Frisch–Waugh–Lovell), shape rows × columns."""
-    with _fixest() as fixest:
-        fits = [
-            fixest.feols(f"{c} ~ 1 | {effects}", data=rows, fixef_rm="none", fixef_tol=EFFECTS_TOLERANCE)
-            for c in columns
-        ]
-    return np.column_stack([fit.resid() for fit in fits])
 
 
 def _item_posteriors(
@@ -189,8 +122,8 @@ def _item_estimates(rows: pd.DataFrame) -> pd.DataFrame:
     Standard errors are heteroskedasticity-robust (HC1); the rows of one item are days, whose dependence the clustered
     category error carries.
     """
-    residuals = _residuals(rows, ["log_quantity", "log_price", "log_cost"], f"{EFFECTS[MAIN]} + day")
-    frame = pd.DataFrame(residuals, columns=["y", "x", "z"]).assign(item_code=rows["item_code"].to_numpy())
+    cleared = residuals(rows, ["log_quantity", "log_price", "log_cost"], [EFFECTS[MAIN], "day"])
+    frame = pd.DataFrame(cleared, columns=["y", "x", "z"]).assign(item_code=rows["item_code"].to_numpy())
     out = [_one_item(str(code), g[["y", "x", "z"]].to_numpy()) for code, g in frame.groupby("item_code")]
     return pd.DataFrame(out)
 
@@ -230,16 +163,18 @@ def _common_estimate(group: pd.DataFrame) -> tuple[float, float]:
     effects = ["weekday", "half_year"]
     if len(group) < MIN_ROWS:
         return np.nan, np.nan
-    first, first_se = _fit(group, "log_price ~ log_cost | weekday + half_year", effects, "log_cost")
+    first, first_se = coefficient(group, "log_price ~ log_cost | weekday + half_year", effects, "log_cost", CLUSTERS)
     if not (first / first_se) ** 2 >= WEAK_F:
         return np.nan, np.nan
-    return _fit(group, "log_quantity ~ 1 | weekday + half_year | log_price ~ log_cost", effects, "log_price")
+    return coefficient(
+        group, "log_quantity ~ 1 | weekday + half_year | log_price ~ log_cost", effects, "log_price", CLUSTERS
+    )
 
 
 def _common_row(category: str, beta: float, se: float, settings: PricingSettings) -> dict[str, object]:
     prior, spread = settings.prior_elasticity, settings.prior_sd
     usable = np.isfinite(beta) and np.isfinite(se) and se > 0
-    mean, sd, _ = _normal_update(beta, se, prior, spread) if usable else (prior, spread, 1.0)
+    mean, sd, _ = normal_update(beta, se, prior, spread) if usable else (prior, spread, 1.0)
     return {"category": category, "common_elasticity": min(mean, LARGEST), "common_sd": sd,
             "common_iv": beta, "common_se": se}  # fmt: skip
 

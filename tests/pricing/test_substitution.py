@@ -1,0 +1,142 @@
+"""Demand that moves on: the share found where it is known, and transfers worked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from replenish.pricing.substitution import (
+    Switching,
+    estimate_transfer_share,
+    substitute_groups,
+    usual_availability,
+)
+from replenish.records import DemandHistory
+from replenish.settings import PricingSettings
+
+TRUE = 0.4
+OPEN = PricingSettings(transfer_sd=5.0)  # a prior hardly believed, so that the estimate itself is seen
+
+
+def _history(days: int = 300, groups: int = 4, items: int = 8, sells_out: bool = False, seed: int = 0) -> DemandHistory:
+    """Items off the shelf one day in eight; of their demand `TRUE` goes to the others of the group, by value.
+
+    `sells_out`: on days of high group demand the first item sells out at half its demand.
+    """
+    rng = np.random.default_rng(seed)
+    dates = pd.date_range("2022-01-01", periods=days)
+    traffic = np.exp(rng.normal(0, 0.2, days))
+    parts = []
+    for g in range(groups):
+        mood = np.exp(rng.normal(0, 0.15, days)) * traffic
+        level, price = rng.uniform(5, 40, items), rng.uniform(2, 12, items)
+        offered = rng.random((days, items)) > 1 / 8
+        served = offered.astype(float)
+        if sells_out:
+            served[mood > np.quantile(mood, 0.8), 0] *= 0.5
+        wish = level * mood[:, None] * np.exp(rng.normal(0, 0.1, (days, items)))
+        lost = (wish * price * (1 - served)).sum(1, keepdims=True)
+        worth = level * price * offered
+        demand = (wish + TRUE * lost * worth / worth.sum(1, keepdims=True) / price) * offered
+        for i in range(items):
+            parts.append(pd.DataFrame({
+                "item_code": f"g{g}i{i}", "category": f"g{g}", "date": dates, "closed": False,
+                "offered": offered[:, i].astype(float), "reference_price": price[i], "demand": demand[:, i],
+                "sold": demand[:, i] * np.where(offered[:, i], served[:, i], 0.0),
+            }))  # fmt: skip
+    panel = pd.concat(parts, ignore_index=True)
+    table = panel[["item_code", "category"]].drop_duplicates().assign(substitute_group=np.nan)
+    none = pd.DataFrame()
+    return DemandHistory("main", dates[-1], table, panel, none, none, none)
+
+
+@pytest.mark.parametrize("sells_out", [False, True])
+def test_the_share_is_found_within_its_interval(sells_out: bool) -> None:
+    found = estimate_transfer_share(_history(sells_out=sells_out), OPEN)
+    assert found.method == "iv"
+    assert found.first_stage_f > 100
+    assert found.se < 0.06
+    assert abs(found.estimate - TRUE) < 2.5 * found.se + 0.02  # the logarithm bends a little
+
+
+def test_nothing_moves_where_nothing_was_moved() -> None:
+    history = _history(seed=3)
+    rng = np.random.default_rng(4)
+    still = np.where(history.panel["offered"] > 0, 20 * np.exp(rng.normal(0, 0.1, len(history.panel))), 0.0)
+    panel = history.panel.assign(demand=still, sold=still)
+    found = estimate_transfer_share(DemandHistory(**(vars(history) | {"panel": panel})), OPEN)
+    assert abs(found.estimate) < 3 * found.se
+    assert 0.0 <= found.share < 0.1
+
+
+def test_few_days_keep_the_prior_and_say_so() -> None:
+    found = estimate_transfer_share(_history(days=20), PricingSettings())
+    assert (found.share, found.sd) == (0.45, 0.15)
+    assert found.method == "prior: too few observations"
+
+
+def test_a_shelf_that_never_changes_tells_nothing() -> None:
+    history = _history()
+    panel = history.panel.assign(offered=1.0, sold=history.panel["demand"])
+    found = estimate_transfer_share(DemandHistory(**(vars(history) | {"panel": panel})), PricingSettings())
+    assert found.method == "prior: weak instrument"
+    assert found.share == 0.45
+
+
+def test_groups_are_the_shops_own_where_it_has_some() -> None:
+    items = pd.DataFrame({"item_code": ["a", "b", "c"], "category": ["leafy", "leafy", "pepper"]})
+    items = items.assign(substitute_group=["salad", None, None])
+    assert substitute_groups(items).to_dict() == {"a": "salad", "b": "leafy", "c": "pepper"}
+
+
+def test_usual_availability_counts_the_offer_and_what_sold_out() -> None:
+    dates = pd.date_range("2024-01-01", periods=4)
+    panel = pd.DataFrame({
+        "item_code": "a", "date": dates, "closed": [False, False, False, True], "offered": [1.0, 1.0, 0.0, 0.0],
+        "sold": [10.0, 5.0, 0.0, 0.0], "demand": [10.0, 10.0, 0.0, 0.0],
+    })  # fmt: skip
+    # Served whole, served half, not on offer; the closed day does not count: (1 + 0.5 + 0) / 3.
+    assert usual_availability(panel, dates[-1])["a"] == pytest.approx(0.5)
+
+
+def _switching(usual: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Switching:
+    return Switching(np.array([0, 0, 0]), np.array(usual), np.array([2.0, 4.0, 1.0]), np.full(3, 0.5))
+
+
+def test_transfers_by_hand() -> None:
+    # Values 2·10 = 20, 4·5 = 20, 1·60 = 60. Item 0 is not listed: half of its 20 money moves, to items 1 and 2 by
+    # value 20 : 60, so 2.5 and 7.5 money, which is 0.625 and 7.5 units.
+    demand = np.array([[10.0, 5.0, 60.0]])
+    listed = np.array([False, True, True])
+    out = _switching().transfers(demand, listed, listed[None, :].astype(float))
+    assert out[0] == pytest.approx([0.0, 0.625, 7.5])
+
+
+def test_an_unlisted_item_would_get_its_part_if_it_were_listed() -> None:
+    # Items 0 and 1 are not listed. If item 1 were, it would share item 0's 10 money with item 2: 20 : 60, so 2.5 money.
+    demand = np.array([[10.0, 5.0, 60.0]])
+    listed = np.array([False, False, True])
+    out = _switching().transfers(demand, listed, listed[None, :].astype(float))
+    # Item 2, as things are, gets all of both: 10 + 10 money.
+    assert out[0] == pytest.approx([10 * 20 / (20 + 60) / 2, 2.5 / 4, 20.0])
+
+
+def test_better_service_than_usual_takes_demand_back() -> None:
+    # Item 0 is usually there half of the time: its rivals' past holds 0.5·0.5·20 = 5 money that now stay with it.
+    demand = np.array([[10.0, 5.0, 60.0]])
+    everything = np.array([True, True, True])
+    out = _switching((0.5, 1.0, 1.0)).transfers(demand, everything, np.ones((1, 3)))
+    assert out[0] == pytest.approx([0.0, -5 * 0.25 / 4, -5 * 0.75])
+
+
+def test_demand_never_falls_below_zero_and_stays_in_its_group() -> None:
+    two = Switching(np.array([0, 0, 1]), np.array([0.0, 1.0, 1.0]), np.ones(3), np.full(3, 0.9))
+    out = two.transfers(np.array([[100.0, 1.0, 7.0]]), np.array([True, True, False]), np.array([[1.0, 1.0, 0.0]]))
+    assert out[0] == pytest.approx([0.0, -1.0, 0.0])
+
+
+def test_nobody_to_go_to() -> None:
+    alone = Switching(np.array([0, 1, 1]), np.ones(3), np.ones(3), np.full(3, 0.9))
+    out = alone.transfers(np.full((2, 3), 5.0), np.zeros(3, dtype=bool), np.zeros((2, 3)))
+    assert out[:, 0].tolist() == [0.0, 0.0]
