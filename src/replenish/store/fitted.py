@@ -15,7 +15,7 @@ from replenish.store.identity import installed_versions
 from replenish.store.models import Bundle, load_bundle, save_bundle
 
 KIND = "models"
-VERSION = 1
+VERSION = 2
 # Sections that decide what is fitted; rules, scenarios and solver do not.
 SECTIONS = ("shop", "history", "pricing", "forecast")
 
@@ -25,7 +25,8 @@ def models_path(
 ) -> Path:
     """Where the models fitted for this store, evening, data, settings and library versions are kept."""
     body = settings.model_dump(mode="json")
-    parts = [fingerprint, store, f"{as_of:%Y-%m-%d}", {k: body[k] for k in SECTIONS}, seed, installed_versions()]
+    parts = [VERSION, fingerprint, store, f"{as_of:%Y-%m-%d}", {k: body[k] for k in SECTIONS}, seed]
+    parts.append(installed_versions())
     name = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
     return Path(folder) / "models" / f"{as_of:%Y-%m-%d}-{name}.zip"
 
