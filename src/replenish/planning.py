@@ -99,6 +99,21 @@ def fit_models(
     return _fit(tables, history, chosen, seed, progress)
 
 
+def refit_demand(
+    tables: Tables,
+    as_of: date | pd.Timestamp | str,
+    models: FittedModels,
+    settings: Settings | None = None,
+    seed: int = 0,
+) -> FittedModels:
+    """The demand models fitted again on what was known on the evening of `as_of`; the price response stays."""
+    chosen = settings or Settings()
+    history = build_history(tables, as_of, chosen, models.store)
+    response = _for_items(models.price_response, history)
+    matrix = _matrix(tables, history, response, chosen)
+    return fit_forecast(matrix, response, chosen, history.store, tables.fingerprint, seed)
+
+
 def _fit(tables: Tables, history: DemandHistory, settings: Settings, seed: int, progress: Progress) -> FittedModels:
     progress("price response")
     response = _estimate(history, settings.pricing)

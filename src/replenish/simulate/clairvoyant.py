@@ -25,7 +25,9 @@ from replenish.simulate.stage import Stage
 from replenish.simulate.world import Array
 
 FINAL_DRAWS = 500
-SEARCH_DRAWS = 80
+SEARCH_DRAWS = 60
+FINALISTS = 2
+WORTH_A_STEP = 0.01  # items of a smaller share of the category's spending are left as they are
 SCALES = (0.7, 0.8, 0.9, 1.0, 1.1)
 PRICE_STEP = 0.04
 PRICE_MOVES = 40
@@ -150,9 +152,9 @@ def search(shelf: Shelf, day: int, category: str, starts: list[Plan]) -> tuple[P
     prices = _best_prices(shelf, day, category)
     scaled = _scaled_orders(shelf, prices)
     allowed = [p for p in [scaled, *starts] if shelf.index(p) <= 1 + INDEX_TOLERANCE]
-    begun = max(allowed, key=lambda plan: shelf.profit(plan, SEARCH_DRAWS))
-    climbed = _climb(shelf, begun)
-    worth = [(shelf.profit(plan), plan) for plan in [climbed, *allowed]]
+    ranked = sorted(allowed, key=lambda plan: -shelf.profit(plan, SEARCH_DRAWS))
+    climbed = _climb(shelf, ranked[0])
+    worth = [(shelf.profit(plan), plan) for plan in [climbed, *ranked[:FINALISTS]]]
     profit, plan = max(worth, key=lambda pair: pair[0])
     return plan, profit
 
@@ -210,9 +212,10 @@ def _order(shelf: Shelf, stock: Array) -> Array:
 def _climb(shelf: Shelf, plan: Plan) -> Plan:
     """One sweep over the items: a step more, else a step less, else none at all, as long as profit rises."""
     best, worth = plan, shelf.profit(plan, SEARCH_DRAWS)
+    spent = shelf.cost * plan.order
     for j in np.argsort(-plan.order):
         step = max(shelf.multiple[j], np.round(0.08 * plan.order[j] / shelf.multiple[j]) * shelf.multiple[j])
-        if not shelf.can_order[j]:
+        if not shelf.can_order[j] or spent[j] < WORTH_A_STEP * spent.sum():
             continue
         for change in (step, -step, -best.order[j]):
             order = best.order.copy()

@@ -25,8 +25,8 @@ from replenish.simulate.stage import Season, Stage, set_stage
 from replenish.simulate.world import PRESETS
 
 WORLDS = ("calm", "volatile", "price-sensitive", "short-life", "new-year", "supply-shock")
-COMPARED = ("practice", "practice-tuned", "newsvendor", "replenish")
-SPLIT = "replenish"
+COMPARED = ("practice", "practice-tuned", "practice+5%", "replenish", "replenish-lean", "clairvoyant")
+SPLIT = ("replenish", "replenish-lean")
 SEERS = {"clairvoyant": False, "foresight": True}
 """Benchmarks that are played after the policies, from their plans; True: knows even who will come."""
 Progress = Callable[[str], None]
@@ -79,7 +79,7 @@ def simulate(
     _check_names(worlds, policies)
     base = Season("", days=days, history_days=history_days)
     names = (*dict.fromkeys([BASELINE, *(p for p in policies if p not in SEERS)]), *(p for p in SEERS if p in policies))
-    pairs = [f"{world}/{seed + k}" for world in worlds for k in range(seeds)]
+    pairs = [f"{world}/{seed + k}" for k in range(seeds) for world in worlds]
     play = partial(play_pair, base, names, Path(folder), progress if backend == "serial" else None)
     tell = None if progress is None else partial(_tell, progress)
     results = map_stores(play, pairs, backend, workers, progress=tell)
@@ -140,7 +140,7 @@ def _parts(policy: str, played: dict[str, Books]) -> list[tuple[str, Callable[[S
         others = {name: books for name, books in played.items() if " | " not in name and name not in SEERS}
         return [(policy, lambda stage: Clairvoyant(stage, others, SEERS[policy]))]
     own = [(policy, POLICIES[policy])]
-    if policy != SPLIT:
+    if policy not in SPLIT:
         return own
     mixed = {"prices": False, "listing": True}
     return own + [

@@ -67,14 +67,22 @@ def draw_category(market: Market, day: int, category: str, at: Whole, attraction
     world, conditions = market.world, market.conditions
     k = world.categories.index(category)
     rng = np.random.default_rng([world.seed, market.seed, 60, conditions.dates[day].toordinal(), seed, k])
-    visits = []
-    for _ in range(n):
-        arrivals = draw_arrivals(world, float(conditions.shoppers[day]) * attraction, rng)
-        segment = draw_segments(world.choice, len(arrivals), rng)
-        visits.append(draw_visits(world, category, arrivals, segment, float(conditions.pull[day, k]), rng))
+    crowds = [draw_arrivals(world, float(conditions.shoppers[day]) * attraction, rng) for _ in range(n)]
+    arrivals = np.concatenate(crowds)
+    segment = draw_segments(world.choice, len(arrivals), rng)
+    everyone = draw_visits(world, category, arrivals, segment, float(conditions.pull[day, k]), rng)
+    ends = np.searchsorted(everyone.shopper, np.cumsum([len(crowd) for crowd in crowds]))
+    visits = [_visits_between(everyone, a, b) for a, b in pairwise([0, *ends.tolist()])]
     hourly = np.array(world.traffic.hourly)
     habits = [draw_clearance(world.practice, hourly, OPEN_HOUR, len(at), rng) for _ in range(n)]
     return _put_together(market, day, category, at, visits, habits)
+
+
+def _visits_between(visits: ShelfVisits, first: int, end: int) -> ShelfVisits:
+    at = slice(first, end)
+    return ShelfVisits(
+        visits.hour[at], visits.shopper[at], visits.price_multiplier[at], visits.taste[at], visits.wanted[at]
+    )
 
 
 def true_category(market: Market, day: int, category: str, at: Whole, attraction: float) -> Draws:

@@ -14,7 +14,7 @@ from replenish.optimise.menu import Candidate, build_menu, offers_at
 from replenish.optimise.model import Problem
 from replenish.optimise.scenarios import draw_scenarios
 from replenish.optimise.solve import solve_menu
-from replenish.planning import Prospect, fit_models, joint_residuals, look_ahead, plan_day
+from replenish.planning import Prospect, fit_models, joint_residuals, look_ahead, plan_day, refit_demand
 from replenish.records import FittedModels, Override, Scenarios
 from replenish.settings import Settings
 from replenish.simulate.practice import Decision, Evening, ShopRule
@@ -108,6 +108,7 @@ class Planner:
         self.settings, self.codes, self.seed = settings, stage.item_codes, stage.season.seed
         self.costs_known, self.smallest = stage.season.costs_known, stage.world.practice.smallest_order
         self.models: FittedModels | None = None
+        self.fitted = stage.fitted
         self.rule = ShopRule(stage.world, stage.season.seed)
 
     def __call__(self, view: View) -> Planned:
@@ -118,11 +119,21 @@ class Planner:
 
     def look_ahead(self, view: View) -> Prospect:
         """History and forecasts of everything that can be bought tomorrow."""
-        if self.models is None or (view.as_of - self.models.fitted_as_of).days >= REFIT_DAYS:
-            self.models = fit_models(view.tables, view.as_of, self.settings, None, self.seed)
+        models = self.models = self.fresh_models(view)
         listed = self.listed(view.evening)
-        ahead = look_ahead(view.tables, view.as_of, 1, self.settings, self.models, self.seed, must_list=listed)
+        ahead = look_ahead(view.tables, view.as_of, 1, self.settings, models, self.seed, must_list=listed)
         return self.with_costs(ahead, view.evening) if self.costs_known else ahead
+
+    def fresh_models(self, view: View) -> FittedModels:
+        """Models at most a week old; the price response of the first evening is kept for the season."""
+        if self.models is None:
+            wanted = f"{self.settings.history} {self.settings.pricing} {self.settings.forecast}"
+            if wanted not in self.fitted:
+                self.fitted[wanted] = fit_models(view.tables, view.as_of, self.settings, None, self.seed)
+            return self.fitted[wanted]
+        if (view.as_of - self.models.fitted_as_of).days < REFIT_DAYS:
+            return self.models
+        return refit_demand(view.tables, view.as_of, self.models, self.settings, self.seed)
 
     def with_costs(self, ahead: Prospect, evening: Evening) -> Prospect:
         """The prospect with tomorrow's wholesale prices as known."""
@@ -221,8 +232,13 @@ class Replenish(Planner):
 class PerItem(Planner):
     """Every item on tomorrow's list at the shop's cost-plus price, ordered by a rule of its own."""
 
-    def __init__(self, stage: Stage, order: Callable[[Candidate, Scenarios, float], float]) -> None:
-        super().__init__(stage)
+    def __init__(
+        self,
+        stage: Stage,
+        order: Callable[[Candidate, Scenarios, float], float],
+        settings: Settings = SEASON_SETTINGS,
+    ) -> None:
+        super().__init__(stage, settings)
         self.order = order
 
     def decide(self, ahead: Prospect, view: View) -> tuple[dict[str, tuple[float, float]], float, float]:
@@ -298,6 +314,8 @@ POLICIES: dict[str, Callable[[Stage], SeasonPolicy]] = {
     "replenish": _replenish(),
     "replenish+2%": _replenish(rules__price_index_cap=0.02),
     "replenish+5%": _replenish(rules__price_index_cap=0.05),
+    "replenish-lean": _replenish(rules__goodwill=0.0),
+    "replenish-generous": _replenish(rules__goodwill=0.6),
     "replenish-no-pricing": _replenish(False, rules__price_index_cap=None),
     "replenish-no-recovery": _replenish(history__stockout_min_sales=1_000_000),
 }

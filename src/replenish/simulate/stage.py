@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from replenish.errors import DataError
-from replenish.records import Tables
+from replenish.records import FittedModels, Tables
 from replenish.schemas import ITEMS, check_table
 from replenish.simulate.conditions import Conditions, draw_conditions, with_upheaval
 from replenish.simulate.history import Chronicle, Shop, canonical_frames, item_day_rows, till_rows
@@ -42,13 +42,17 @@ class Season:
 
 @dataclass(frozen=True)
 class Stage:
-    """What is the same for every policy of a season: the market, and the shop and its tables on the last evening."""
+    """What is the same for every policy of a season: the market, and the shop and its tables on the last evening.
+
+    `fitted`: models of that evening by the settings they hang on, so that policies that fit alike fit once.
+    """
 
     season: Season
     market: Market
     shop: Shop
     tables: Tables
     reputation: Reputation
+    fitted: dict[str, FittedModels] = field(default_factory=dict)
 
     @property
     def world(self) -> World:

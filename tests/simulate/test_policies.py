@@ -1,0 +1,111 @@
+"""Policies on our forecast keep to what a shop can do; models are quick ones here (smoothing alone)."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from replenish.optimise.menu import Candidate
+from replenish.optimise.outcome import ItemTerms
+from replenish.pricing.ladder import Ladder
+from replenish.records import Scenarios
+from replenish.simulate.policies import (
+    SEASON_SETTINGS,
+    MeanDemand,
+    PerItem,
+    Replenish,
+    best_order,
+    multiplier_order,
+    practice,
+    with_safety,
+)
+from replenish.simulate.season import play_season
+from replenish.simulate.stage import Season, set_stage
+from replenish.simulate.world import draw_world
+
+QUICK = SEASON_SETTINGS.override(
+    forecast__boosting=False, forecast__arima=False, forecast__validation_days=28, forecast__horizon_days=2,
+    scenarios__count=100, scenarios__fresh=100, solver__gap=0.02,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stage():
+    return set_stage(Season("calm", seed=3, days=3, history_days=70))
+
+
+@pytest.fixture(scope="module")
+def usual(stage):
+    return play_season(stage, practice(stage))
+
+
+@pytest.fixture(scope="module")
+def planned(stage):
+    return play_season(stage, Replenish(stage, QUICK))
+
+
+def supplied(stage, rows: pd.DataFrame) -> np.ndarray:
+    """Whether each row's item was on the market that day."""
+    conditions = stage.market.conditions
+    day = conditions.dates.get_indexer(pd.DatetimeIndex(rows["date"]))
+    return conditions.on_market[day, pd.Index(stage.item_codes).get_indexer(pd.Index(rows["item_code"]))]
+
+
+def test_the_plan_orders_only_what_is_on_the_list_and_sells_what_is_left(stage, planned):
+    rows = planned.item_days
+    assert (supplied(stage, rows) | (rows["order_quantity"] == 0)).all()
+    assert rows.loc[rows["order_quantity"] > 0, "price"].gt(0).all()
+    kept = rows.sort_values("date").groupby("item_code")["kept"].shift(1)
+    tomorrow = kept > 0.01
+    assert tomorrow.sum() > 3
+    assert (rows.loc[tomorrow, "on_hand"] > 0).all()
+    assert rows.groupby("date")["order_quantity"].apply(lambda q: (q > 0).sum()).between(20, 60).all()
+
+
+def test_the_plan_promises_a_profit_and_keeps_the_price_index(stage, planned, usual):
+    assert planned.days["promised"].gt(0).all()
+    both = planned.item_days.merge(usual.item_days, on=["date", "item_code"], suffixes=("", "_usual"))
+    index = (both["price"] * both["demand_usual"]).sum() / (both["price_usual"] * both["demand_usual"]).sum()
+    assert index == pytest.approx(1.0, abs=0.03)
+
+
+def test_policies_that_fit_alike_fit_once(stage, planned):
+    before = dict(stage.fitted)
+    assert len(before) == 1
+    play_season(replace(stage, season=replace(stage.season, days=1)), Replenish(stage, QUICK, own_prices=False))
+    assert stage.fitted.keys() == before.keys()
+
+
+def test_without_own_prices_the_plan_charges_the_shop_s(stage, usual, planned):
+    one_day = replace(stage, season=replace(stage.season, days=1))
+    settings = QUICK.override(rules__price_index_cap=None)
+    for policy in (Replenish(stage, settings, own_prices=False), PerItem(stage, best_order, QUICK)):
+        rows = play_season(one_day, policy).item_days
+        both = rows[rows["order_quantity"] > 0].merge(
+            usual.item_days, on=["date", "item_code"], suffixes=("", "_usual")
+        )
+        assert len(both) > 20
+        assert (both["price"] == both["price_usual"]).all()
+
+
+def test_the_mean_demand_plan_keeps_no_safety_stock(stage, planned):
+    one_day = replace(stage, season=replace(stage.season, days=1))
+    mean = play_season(one_day, MeanDemand(stage, QUICK))
+    both = mean.item_days.merge(planned.item_days, on=["date", "item_code"], suffixes=("", "_planned"))
+    assert mean.days["promised"].iloc[0] > planned.days["promised"].iloc[0]
+    assert both["order_quantity"].sum() != both["order_quantity_planned"].sum()
+
+
+def test_multiplier_order_by_hand():
+    """ŷ = 10: ⌈(e^−1 + 1.23)·10⌉ = ⌈15.98⌉ = 16, less 1 in stock: 15."""
+    terms = ItemTerms(5.0, 0.1, 0.0, 0.3, 0.4, 0.0, 0.0, carried_over=1.0)
+    item = Candidate("A", "leafy", "kg", terms, Ladder("A", (5.0,), (4.0, 6.0), 3.0), 0.5, 1.0)
+    ones = np.ones((2, 1))
+    scenarios = Scenarios(("A",), np.array([[8.0], [12.0]]), -ones, -np.ones(1), ones, np.array([], "datetime64[D]"))
+    assert multiplier_order(item, scenarios, 5.0) == 15.0
+
+
+def test_with_safety_scales_every_item():
+    world = draw_world("calm", 1)
+    np.testing.assert_allclose(with_safety(world, 1.5).column("safety"), 1.5 * world.column("safety"))
