@@ -12,14 +12,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from replenish.optimise import constraints, menu, outcome
+from replenish.optimise import ageing, constraints, menu, outcome, week, windows
 from replenish.schemas import data_dictionary
 
 MODEL_HEAD = """# The model
 
-Generated from the docstrings of `optimise/outcome.py`, `optimise/menu.py` and `optimise/constraints.py` by `make docs`;
-do not edit by hand. The design behind it: every item gets a menu of sensible offers (price, order), each valued over
-joint scenarios of demand, price response and cost; a mixed-integer model then chooses at most one offer per item.
+Generated from the docstrings of `outcome.py`, `menu.py`, `constraints.py`, `week.py`, `windows.py` and `ageing.py` in
+`optimise/` by `make docs`; do not edit by hand. The design behind it: every item gets a menu of sensible offers (price,
+order), each valued over joint scenarios of demand, price response and cost; a mixed-integer model then chooses at most
+one offer per item.
 """
 
 
@@ -38,6 +39,10 @@ def model_page() -> str:
         _text(constraints.total_value),
         "## The rules\n",
         *[f"### {rule.__name__.replace('_', ' ')}\n\n{_text(rule)}" for rule in rules],
+        "## Several days\n",
+        _text(week),
+        _text(windows),
+        _text(ageing.aged_day),
     ]
     return "\n".join(sections).rstrip("\n") + "\n"
 

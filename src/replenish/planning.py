@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
-from replenish.errors import ConfigError, DataError, SolverError
+from replenish.errors import ConfigError, DataError, InfeasiblePlanError, SolverError
 from replenish.forecast.costs import forecast_costs
 from replenish.forecast.demand import forecast_matrix
 from replenish.forecast.features import PanelMatrix, panel_matrix
@@ -19,10 +19,12 @@ from replenish.history.cleaning import build_history as _build_history, sold_rec
 from replenish.optimise.assemble import DayPlan, assemble_plan, judge_day
 from replenish.optimise.candidates import build_candidates
 from replenish.optimise.check import check_plan
-from replenish.optimise.menu import build_menu
+from replenish.optimise.menu import Candidate, build_menu
 from replenish.optimise.model import Problem
+from replenish.optimise.play import judge_week
 from replenish.optimise.scenarios import ResidualPool, draw_scenarios, residual_pool
 from replenish.optimise.solve import solve_menu
+from replenish.optimise.week import Day, only_last_carries, solve_week
 from replenish.pricing.response import estimate_response as _estimate
 from replenish.records import (
     CostForecast,
@@ -32,6 +34,7 @@ from replenish.records import (
     Override,
     Plan,
     PriceResponse,
+    Scenarios,
     Tables,
 )  # fmt: skip
 from replenish.settings import Settings
@@ -228,11 +231,28 @@ def plan_days(
     seed: int = 0,
     progress: Progress = silent,
 ) -> list[DayPlan]:
-    """The planned days one after the other; what a day is expected to leave over is carried to the next.
+    """The planned days; several days with items that keep are planned together, stock ageing (`optimise.week`).
 
     `carried`: item_code → stock on hand before the first day [unit].
     """
     pool = joint_residuals(ahead)
+    if len(ahead.dates) > 1 and _stock_links(ahead, settings):
+        progress(f"optimise {len(ahead.dates)} days together")
+        try:
+            return _plan_week(ahead, pool, carried, settings, locks, seed)
+        except InfeasiblePlanError as reason:
+            # Day by day the colliding rules can be named; if they do not collide there, that plan is the answer.
+            plans = _days_in_turn(ahead, pool, carried, settings, locks, seed, progress)
+            note = f"planned one day after the other: {reason}"
+            return [replace(p, notes=(*p.notes, note)) for p in plans]
+    return _days_in_turn(ahead, pool, carried, settings, locks, seed, progress)
+
+
+def _days_in_turn(
+    ahead: Prospect, pool: ResidualPool, carried: pd.Series, settings: Settings, locks: tuple[Override, ...],
+    seed: int, progress: Progress,
+) -> list[DayPlan]:  # fmt: skip
+    """One day after the other; what a day is expected to leave over is carried to the next."""
     plans = []
     for day in ahead.dates:
         progress(f"optimise {day:%Y-%m-%d}")
@@ -241,19 +261,57 @@ def plan_days(
     return plans
 
 
+def _stock_links(ahead: Prospect, settings: Settings) -> bool:
+    """Whether stock that keeps links the days; with a weight on risk days are planned one after the other."""
+    life = ahead.history.items.set_index("item_code")["shelf_life_days"]
+    planned = ahead.forecast.table["item_code"].unique()
+    return settings.rules.risk_weight == 0 and bool(life.reindex(planned).gt(1).any())
+
+
+def _plan_week(
+    ahead: Prospect, pool: ResidualPool, carried: pd.Series, settings: Settings, locks: tuple[Override, ...], seed: int
+) -> list[DayPlan]:
+    """All days together; what is left of an item that keeps is worth its carry value after the last day only."""
+    days, fresh, notes = [], [], tuple[str, ...]()
+    for day in ahead.dates:
+        drawn, unseen = _both_draws(ahead, pool, day, settings, seed)
+        stock = carried if day == ahead.dates[0] else pd.Series(dtype=float)
+        candidates, notes = build_candidates(ahead.history, ahead.forecast, ahead.costs, day, stock, settings)
+        days.append(Day(day_problem(candidates, drawn, settings, _on(day, locks)), tuple(candidates), drawn))
+        fresh.append(unseen)
+    week = solve_week(days, settings.solver)
+    return judge_week(list(ahead.dates), only_last_carries(days), week, fresh, ahead.history, settings, notes)
+
+
+def _on(day: pd.Timestamp, locks: tuple[Override, ...]) -> list[Override]:
+    return [o for o in locks if o.date is None or pd.Timestamp(o.date) == day]
+
+
+def _both_draws(
+    ahead: Prospect, pool: ResidualPool, day: pd.Timestamp, settings: Settings, seed: int
+) -> tuple[Scenarios, Scenarios]:
+    """Scenarios of a day for the plan, and fresh ones for its judge."""
+    draw = (ahead.forecast, ahead.costs, ahead.models.price_response, pool, day)
+    scenarios = draw_scenarios(*draw, settings.scenarios.count, "plan", seed)
+    return scenarios, draw_scenarios(*draw, settings.scenarios.fresh, "fresh", seed + 1)
+
+
+def day_problem(
+    candidates: Sequence[Candidate], scenarios: Scenarios, settings: Settings, locks: Sequence[Override]
+) -> Problem:
+    """What the optimiser decides on for one day: the menu under the day's locks, and the rules."""
+    menu = build_menu(candidates, scenarios, settings.rules, locks)
+    return Problem(menu, settings.rules, tuple(sorted({o.item_code for o in locks if o.kind == "must_list"})))
+
+
 def plan_day(
     ahead: Prospect, pool: ResidualPool, day: pd.Timestamp, carried: pd.Series, settings: Settings,
     locks: tuple[Override, ...], seed: int,
 ) -> DayPlan:  # fmt: skip
     """One day: joint scenarios, menu of offers, optimiser, judgement on fresh scenarios."""
-    today = [o for o in locks if o.date is None or pd.Timestamp(o.date) == day]
-    draw = (ahead.forecast, ahead.costs, ahead.models.price_response, pool, day)
-    scenarios = draw_scenarios(*draw, settings.scenarios.count, "plan", seed)
-    fresh = draw_scenarios(*draw, settings.scenarios.fresh, "fresh", seed + 1)
+    scenarios, fresh = _both_draws(ahead, pool, day, settings, seed)
     candidates, notes = build_candidates(ahead.history, ahead.forecast, ahead.costs, day, carried, settings)
-    menu = build_menu(candidates, scenarios, settings.rules, today)
-    must = tuple(sorted({o.item_code for o in today if o.kind == "must_list"}))
-    problem = Problem(menu, settings.rules, must)
+    problem = day_problem(candidates, scenarios, settings, _on(day, locks))
     solution = solve_menu(problem, settings.solver)
     return judge_day(day, problem, solution, candidates, scenarios, fresh, ahead.history, settings, notes)
 

@@ -119,6 +119,15 @@ class RuleSettings(Section):
     budget: float | None = Field(None, gt=0, description="most money to be spent on the order of a day")
     shelf_space: float | None = Field(None, gt=0, description="shelf places available (needs items.shelf_space)")
     max_price_changes: int | None = Field(None, ge=0, description="most items whose price may change from yesterday")
+    min_supplier_order: float | None = Field(
+        None, gt=0, description="least money spent on a supplier of whom anything is ordered (needs items.supplier)"
+    )
+    risk_weight: float = Field(
+        0.0, ge=0, lt=1, description="λ: weight of the mean of the worst days (CVaR) against the mean of all days"
+    )
+    risk_level: float = Field(
+        0.9, gt=0, lt=1, description="α: the worst days are the share 1 − α of the scenarios with the least value"
+    )
     goodwill: float = Field(
         0.25, ge=0, description="cost of a lost sale as a share of the reference price (objective only)"
     )

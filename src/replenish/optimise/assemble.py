@@ -15,6 +15,7 @@ from replenish.optimise.explain import category_price_index, left_out_reasons, l
 from replenish.optimise.judge import Judgement, Line, judge, standard_error
 from replenish.optimise.menu import Candidate
 from replenish.optimise.model import Problem
+from replenish.optimise.week import BOUND_KIND, WeekSolution
 from replenish.records import DemandForecast, DemandHistory, Override, Plan, Scenarios, Solution
 from replenish.schemas import PLAN_CANDIDATES, PLAN_LINES
 from replenish.settings import Settings
@@ -24,7 +25,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DayPlan:
-    """One solved and judged day; `carried_on`: expected stock kept for the next day per item [unit]."""
+    """One solved and judged day; `week`: the solution of all days together, when stock that keeps links them."""
 
     date: pd.Timestamp
     problem: Problem
@@ -37,6 +38,7 @@ class DayPlan:
     baseline: Judgement
     practice: Judgement
     notes: tuple[str, ...]
+    week: WeekSolution | None = None
 
     @property
     def carried_on(self) -> pd.Series:
@@ -174,6 +176,8 @@ def _summary(
     # Days are judged on the same past days, so their errors are added up, not averaged out.
     se = sum(standard_error(d.judgement.profit, d.judgement.drawn_days, seed) for d in days)
     objective, bound = (sum(getattr(d.solution, k) for d in days) for k in ("objective", "bound"))
+    week = days[0].week
+    bound = week.bound if week is not None else bound
     low, high = np.quantile(profit, [0.1, 0.9])
     return {
         "dates": [f"{d.date:%Y-%m-%d}" for d in days],
@@ -194,6 +198,8 @@ def _summary(
         "status": "optimal" if all(d.solution.status == "optimal" for d in days) else "time limit",
         "objective": objective,
         "bound": bound,
+        "bound_kind": BOUND_KIND if week is not None else "the full menu of every day",
+        "linked_days": week is not None,
         "gap": max(bound - objective, 0.0) / max(abs(objective), 1e-9),
         "rules": [r | {"date": f"{d.date:%Y-%m-%d}"} for d in days for r in rule_report(d.problem, d.solution)],
         "price_index": _price_index(days),

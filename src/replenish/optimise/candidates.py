@@ -93,4 +93,5 @@ def _candidate(code: str, item: pd.Series, terms: ItemTerms, ladder: Ladder, set
     multiple = float(item["order_multiple"]) if pd.notna(item["order_multiple"]) else usual
     display = float(item["min_display"]) if pd.notna(item["min_display"]) else settings.rules.min_display
     space = float(item["shelf_space"]) if pd.notna(item["shelf_space"]) else 1.0
-    return Candidate(code, str(item["category"]), str(item["unit"]), terms, ladder, multiple, display, space)
+    kind, life = (str(item["category"]), str(item["unit"])), int(item["shelf_life_days"])
+    return Candidate(code, *kind, terms, ladder, multiple, display, space, life)

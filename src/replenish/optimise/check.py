@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -154,11 +154,10 @@ def _replay(lines: pd.DataFrame, plan: Plan, scenarios: Mapping[str, Scenarios],
     """Every expectation of every line again, written out scenario-wise from the formulas of the design."""
     terms = plan.forecast.set_index(["item_code", "date"])[["clearance_share", "disposal_cost", "carry_value"]]
     habits = {key: {str(k): float(v) for k, v in row.items()} for key, row in terms.to_dict("index").items()}
+    dates = [pd.Timestamp(d) for d in plan.summary["dates"]]
+    phi = settings.history.clearance_cannibalisation
     out = []
-    for row in lines.to_dict("records"):
-        draws = scenarios[f"{row['date']:%Y-%m-%d}"]
-        habit = habits[row["item_code"], row["date"]]
-        found = _expectations(row, habit, draws, settings.history.clearance_cannibalisation)
+    for row, found in _recomputed(lines, dates, habits, scenarios, phi, bool(plan.summary.get("linked_days"))):
         out += [
             f"item {row['item_code']}: {name} is {row[name]:.4f} in the plan and {value:.4f} recomputed"
             for name, value in found.items()
@@ -167,13 +166,39 @@ def _replay(lines: pd.DataFrame, plan: Plan, scenarios: Mapping[str, Scenarios],
     return out
 
 
-def _expectations(
-    row: Mapping[Hashable, Any], habit: Mapping[str, float], draws: Scenarios, phi: float
-) -> dict[str, float]:
-    """Recomputed values of one line by column name; `phi`: share of clearance taken from full price."""
-    k = draws.item_codes.index(row["item_code"])
-    ratio = row["price"] / row["reference_price"]
-    demand = draws.demand_at(k, ratio)
+Row = Mapping[Hashable, Any]
+
+
+def _recomputed(
+    lines: pd.DataFrame, dates: Sequence[pd.Timestamp], habits: Mapping[Any, Mapping[str, float]],
+    scenarios: Mapping[str, Scenarios], phi: float, linked: bool,
+) -> Iterator[tuple[Row, dict[str, float]]]:  # fmt: skip
+    """Every line with its recomputed values by column name; `phi`: share of clearance taken from full price.
+
+    `linked`: stock that keeps is followed from day to day, batch by batch; otherwise each line stands for itself.
+    """
+    for _, mine in lines.groupby("item_code"):
+        by_date = {row["date"]: row for row in mine.to_dict("records")}
+        batches: list[Any] | None = None
+        for number, date in enumerate(dates):
+            row = by_date.get(date)
+            if row is None:
+                # Off the shelf stock grows older unsold.
+                batches = None if batches is None else [0.0, *batches][: int(mine["shelf_life_days"].iloc[0]) - 1]
+                continue
+            draws, habit = scenarios[f"{date:%Y-%m-%d}"], habits[row["item_code"], date]
+            if not linked or row["shelf_life_days"] == 1:
+                yield row, _expectations(row, habit, draws, phi)
+                continue
+            if batches is None:  # stock from before the first day is as old as its day's number in the plan
+                batches = ([0.0] * number + [row["carried_over"]])[: row["shelf_life_days"] - 1]
+            found, batches = _aged(row, habit, draws, phi, batches)
+            yield row, found
+
+
+def _expectations(row: Row, habit: Mapping[str, float], draws: Scenarios, phi: float) -> dict[str, float]:
+    """Recomputed values of one line by itself."""
+    demand, cost = _draws(row, draws)
     stock = (1 - row["loss_rate"]) * row["order_quantity"] + row["carried_over"]
     served = np.minimum(stock, demand)
     keeps = row["shelf_life_days"] > 1
@@ -181,8 +206,39 @@ def _expectations(
     full = served - phi * cleared
     left = stock - full - cleared
     waste = np.zeros_like(left) if keeps else left
-    profit = row["price"] * full + row["clearance_price"] * cleared - draws.cost[:, k] * row["order_quantity"]
-    profit = profit - habit["disposal_cost"] * waste + habit["carry_value"] * (left - waste)
+    return _means(row, habit, demand, full, cleared, waste, left - waste, cost, demand - stock)
+
+
+def _aged(
+    row: Row, habit: Mapping[str, float], draws: Scenarios, phi: float, batches: Sequence[Any]
+) -> tuple[dict[str, float], list[Any]]:
+    """Recomputed values of a line whose stock keeps, and the batches of the next morning, youngest first."""
+    demand, cost = _draws(row, draws)
+    on_hand = [(1 - row["loss_rate"]) * row["order_quantity"], *batches]
+    # The freshest sell first: a batch loses what demand reaches beyond all fresher ones.
+    above = np.cumsum([np.zeros(draws.n), *[b + np.zeros(draws.n) for b in on_hand]], axis=0)
+    left = [b - np.clip(demand - above[k], 0.0, b) for k, b in enumerate(on_hand)]
+    last_day = left[row["shelf_life_days"] - 1] if len(left) == row["shelf_life_days"] else np.zeros(draws.n)
+    cleared = np.minimum(last_day, habit["clearance_share"] * demand)
+    kept = left[: row["shelf_life_days"] - 1]
+    full = np.minimum(above[-1], demand) - phi * cleared
+    waste = last_day - cleared + phi * cleared
+    found = _means(row, habit, demand, full, cleared, waste, sum(kept), cost, demand - above[-1])
+    return found | {"carried_over": float(above[-1].mean() - on_hand[0])}, kept
+
+
+def _draws(row: Row, draws: Scenarios) -> tuple[Any, Any]:
+    """Full-price demand at the line's price and cost per unit, by scenario."""
+    k = draws.item_codes.index(row["item_code"])
+    return draws.demand_at(k, row["price"] / row["reference_price"]), draws.cost[:, k]
+
+
+def _means(
+    row: Row, habit: Mapping[str, float], demand: Any, full: Any, cleared: Any, waste: Any, kept: Any, cost: Any,
+    short: Any,
+) -> dict[str, float]:  # fmt: skip
+    profit = row["price"] * full + row["clearance_price"] * cleared - cost * row["order_quantity"]
+    profit = profit - habit["disposal_cost"] * waste + habit["carry_value"] * kept
     return {
         "expected_demand": float(demand.mean()),
         "expected_sales": float(full.mean()),
@@ -191,5 +247,5 @@ def _expectations(
         "expected_profit": float(profit.mean()),
         "profit_q10": float(np.quantile(profit, 0.1)),
         "profit_q90": float(np.quantile(profit, 0.9)),
-        "sell_out_probability": float((demand > stock + 1e-9).mean()),
+        "sell_out_probability": float((short > 1e-9).mean()),
     }

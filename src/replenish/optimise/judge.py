@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,14 +48,17 @@ class Judgement:
         return float(low), float(high)
 
 
-def judge(lines: Sequence[Line], scenarios: Scenarios) -> Judgement:
-    """Every line played against every scenario."""
+def judge(lines: Sequence[Line], scenarios: Scenarios, outcomes: Mapping[str, Outcome] | None = None) -> Judgement:
+    """Every line played against every scenario; `outcomes`: by item code, of lines already played (ageing stock)."""
+    played = outcomes or {}
     rows, profit, shop = [], np.zeros(scenarios.n), np.zeros(scenarios.n)
     for line in lines:
         k = scenarios.item_codes.index(line.candidate.item_code)
         terms = line.candidate.terms
         demand = scenarios.demand_at(k, line.price / terms.reference_price)
-        out = day_outcome(np.array(line.order_quantity), demand, line.price, scenarios.cost[:, k], terms)
+        order = np.array(line.order_quantity)
+        mine = played.get(line.candidate.item_code)
+        out = mine or day_outcome(order, demand, line.price, scenarios.cost[:, k], terms)
         rows.append(_expectations(line, demand, out))
         profit += out.profit
         shop += _shop_profit(line, out, scenarios.cost[:, k])

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,7 @@ class Candidate:
     order_multiple: float
     min_display: float
     shelf_space: float = 0.0
+    shelf_life_days: int = 1
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,13 @@ class Menu:
     Columns: category, price, order_quantity, value (objective), profit (without goodwill), demand, sales, clearance,
     waste, carried_on, sell_out, spend, cover_value, index_coefficient (w·(p/p⁰ − 1)), index_weight, price_changed,
     shelf_space. `category_value`: demand value of each category's candidates [money]. `left_out`: item → reason.
+    `by_scenario`: value of every offer in every scenario (offers × scenarios), kept when risk counts in the objective.
     """
 
     offers: pd.DataFrame
     category_value: dict[str, float]
     left_out: dict[str, str]
+    by_scenario: Array | None = None
 
 
 def build_menu(
@@ -63,21 +67,28 @@ def build_menu(
     locks: dict[str, list[Override]] = {}
     for lock in overrides:
         locks.setdefault(lock.item_code, []).append(lock)
-    rows, left_out = [], {}
-    value: dict[str, float] = {}
+    parts: list[Columns] = []
+    left_out, value = {}, dict[str, float]()
     for candidate in candidates:
         k = scenarios.item_codes.index(candidate.item_code)
         worth = candidate.terms.reference_price * float(scenarios.demand[:, k].mean())
         value[candidate.category] = value.get(candidate.category, 0.0) + worth
         offers, reason = _item_offers(candidate, scenarios, k, rules, locks.get(candidate.item_code, []))
-        if len(offers):
-            rows.append(offers)
-        else:
+        parts += offers
+        if not offers:
             left_out[candidate.item_code] = reason
-    table = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=_COLUMNS)
-    return Menu(table, value, left_out)
+    by_scenario = [p.pop(BY_SCENARIO) for p in parts] if rules.risk_weight > 0 else []
+    return Menu(_table(parts), value, left_out, np.concatenate(by_scenario) if by_scenario else None)
 
 
+def _table(parts: Sequence[Columns]) -> pd.DataFrame:
+    if not parts:
+        return pd.DataFrame(columns=_COLUMNS)
+    return pd.DataFrame({name: np.concatenate([p[name] for p in parts]) for name in _COLUMNS})
+
+
+Columns = dict[str, NDArray[Any]]  # the offers of one item at one price, by column
+BY_SCENARIO = "by_scenario"
 _COLUMNS = [
     "item_code", "category", "price", "order_quantity", "value", "profit", "demand", "sales", "clearance", "waste",
     "carried_on", "sell_out", "spend", "cover_value", "index_coefficient", "index_weight", "price_changed",
@@ -87,19 +98,18 @@ _COLUMNS = [
 
 def _item_offers(
     c: Candidate, scenarios: Scenarios, k: int, rules: RuleSettings, locks: Sequence[Override]
-) -> tuple[pd.DataFrame, str]:
+) -> tuple[list[Columns], str]:
     by_kind: dict[str, Override] = {lock.kind: lock for lock in locks}
     if "never_list" in by_kind:
-        return pd.DataFrame(), "kept off the shelf by the planner"
+        return [], "kept off the shelf by the planner"
     if not np.isfinite(scenarios.cost[:, k]).all():
-        return pd.DataFrame(), "no valid wholesale price"
+        return [], "no valid wholesale price"
     prices = _locked_prices(c, by_kind)
     if not prices:
-        return pd.DataFrame(), c.ladder.flag or "no admissible price"
-    parts = [_rung_offers(c, scenarios, k, price, rules, by_kind) for price in prices]
-    some = [p for p in parts if len(p)]
-    table = pd.concat(some, ignore_index=True) if some else pd.DataFrame()
-    return table, "" if len(table) else "no order fits the planner's bounds"
+        return [], c.ladder.flag or "no admissible price"
+    rungs = (_rung_offers(c, scenarios, k, price, rules, by_kind) for price in prices)
+    some = [columns for columns in rungs if len(columns["price"])]
+    return some, "" if some else "no order fits the planner's bounds"
 
 
 def _locked_prices(c: Candidate, locks: Mapping[str, Override]) -> tuple[float, ...]:
@@ -127,35 +137,41 @@ def order_grid(c: Candidate, largest: float, locks: Mapping[str, Override]) -> A
 
 def offers_at(c: Candidate, scenarios: Scenarios, price: float, rules: RuleSettings) -> pd.DataFrame:
     """The item's offers at one shelf price, without locks (columns as in `Menu.offers`)."""
-    return _rung_offers(c, scenarios, scenarios.item_codes.index(c.item_code), price, rules, {})
+    return _table([_rung_offers(c, scenarios, scenarios.item_codes.index(c.item_code), price, rules, {})])
 
 
 def _rung_offers(
     c: Candidate, scenarios: Scenarios, k: int, price: float, rules: RuleSettings, locks: Mapping[str, Override]
-) -> pd.DataFrame:
+) -> Columns:
     """Offers of one item at one shelf price; expectations over the scenarios, all orders at once."""
     ratio = price / c.terms.reference_price
     demand = scenarios.demand_at(k, ratio)
     most = float(np.quantile(demand, rules.max_fill_quantile))
     orders = order_grid(c, max(most - c.terms.carried_over, 0.0) / (1 - c.terms.loss_rate), locks)
-    if len(orders) == 0:
-        return pd.DataFrame()
     out = day_outcome(orders[None, :], demand[:, None], price, scenarios.cost[:, k][:, None], c.terms)
     base = float(scenarios.demand[:, k].mean())
+    value = out.profit - c.terms.goodwill * out.lost
     sales = out.sales.mean(0)
     # Cover counts min(u, D), what is served at full price: clearance buyers who would have paid it are included.
     served = sales + c.terms.cannibalisation * out.clearance.mean(0)
     weight = c.terms.reference_price * base
-    return pd.DataFrame({
-        "item_code": c.item_code, "category": c.category, "price": price, "order_quantity": orders,
-        "value": (out.profit - c.terms.goodwill * out.lost).mean(0), "profit": out.profit.mean(0),
-        "demand": demand.mean(), "sales": sales, "clearance": out.clearance.mean(0), "waste": out.waste.mean(0),
-        "carried_on": out.carried_on.mean(0), "sell_out": (out.lost > 1e-9).mean(0),
-        "spend": orders * scenarios.cost[:, k].mean(),
+    by_offer = {
+        "order_quantity": orders, "value": value.mean(0), "profit": out.profit.mean(0), "sales": sales,
+        "clearance": out.clearance.mean(0), "waste": out.waste.mean(0), "carried_on": out.carried_on.mean(0),
+        "sell_out": (out.lost > 1e-9).mean(0), "spend": orders * scenarios.cost[:, k].mean(),
         "cover_value": c.terms.reference_price * np.minimum(served, base),
+    }  # fmt: skip
+    by_rung = {
+        "item_code": c.item_code, "category": c.category, "price": price, "demand": demand.mean(),
         "index_coefficient": weight * (ratio - 1.0), "index_weight": weight,
         "price_changed": float(abs(ratio - 1.0) > 1e-9), "shelf_space": c.shelf_space,
-    })  # fmt: skip
+    }  # fmt: skip
+    columns = by_offer | {name: np.full(len(orders), v, dtype=_kind(v)) for name, v in by_rung.items()}
+    return columns | {BY_SCENARIO: value.T} if rules.risk_weight > 0 else columns
+
+
+def _kind(value: object) -> type:
+    return object if isinstance(value, str) else float
 
 
 @dataclass(frozen=True)
