@@ -25,7 +25,9 @@ QUICK = SETTINGS.override(forecast__boosting=False, forecast__arima=False, rules
 @pytest.fixture(scope="module")
 def world(demo_folder: Path) -> tuple[Tables, Plan, dict[str, Scenarios]]:
     """A sound plan of the small shop for two days, and the scenarios it was judged on."""
-    tables = tables_from_frames(small_frames(demo_folder))
+    frames = small_frames(demo_folder)
+    frames["items"] = frames["items"].assign(supplier="farm")
+    tables = tables_from_frames(frames)
     ahead = look_ahead(tables, AS_OF, 2, QUICK, fit_models(tables, AS_OF, QUICK))
     days = plan_days(ahead, pd.Series(dtype=float), QUICK)
     plan = assemble_plan(days, ahead.history, ahead.forecast, QUICK, (), 0, tables.fingerprint, "2024-06-19")
@@ -111,6 +113,7 @@ def test_broken_lines_are_named(world: Any, broken: Callable[[Plan], Plan], faul
         ({"rules__n_max": 3}, "items listed, at most 3 allowed"),
         ({"rules__budget": 100.0}, "budget"),
         ({"rules__shelf_space": 2.0}, "shelf space"),
+        ({"rules__min_supplier_order": 5000.0}, "order of supplier farm"),
         ({"rules__max_price_changes": 0}, "price changes"),
         ({"rules__price_index_cap": -0.4}, "rises more than -40.0%"),
         ({"rules__hard_cover": True, "rules__cover": 0.999}, "below the required share"),

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
 import pytest
 
 from replenish.optimise import constraints
-from replenish.optimise.model import Problem, build_model
+from replenish.optimise.menu import build_menu
+from replenish.optimise.model import Problem, build_model, worst_scenarios
+from replenish.optimise.solve import solve_menu
 from replenish.records import Override
-from tests.optimise.worlds import problem
+from tests.optimise.worlds import EXACT, candidate, problem, rules, scenarios
 
 
 def _model(chosen: Iterable[tuple[str, float, float]], problem: Problem, **short: float) -> Any:
@@ -42,7 +46,7 @@ RED, RED_DEAR, GREEN, GREEN_CHEAP = ("red", 2.0, 6.0), ("red", 2.5, 4.0), ("gree
 
 def test_every_rule_has_a_test() -> None:
     rules = [n for n, f in inspect.getmembers(constraints, inspect.isfunction) if f.__module__ == constraints.__name__]
-    assert len(rules) == 10
+    assert len(rules) == 13
     missing = [name for name in rules if f"test_{name}" not in globals()]
     assert not missing, f"no test for {missing}"
 
@@ -114,6 +118,69 @@ def test_must_list() -> None:
     rule = problem([Override("green", "must_list")])
     assert _broken(_model([GREEN_CHEAP], rule)) == []
     assert _broken(_model([APPLE], rule)) == ["must_list[green]"]
+
+
+def _supplied() -> Problem:
+    """The shop where both peppers come from one supplier of whom at least 8 of money must be bought, if anything."""
+    plain = problem(min_supplier_order=8.0)
+    offers = plain.menu.offers.assign(supplier=["" if c == "apple" else "farm" for c in plain.menu.offers["item_code"]])
+    return replace(plain, menu=replace(plain.menu, offers=offers))
+
+
+def test_supplier_minimum() -> None:
+    both, red, none = (_model(chosen, _supplied()) for chosen in ([RED, GREEN], [RED], [APPLE]))
+    for model in (both, red):
+        model.used["farm"].set_value(1)
+    none.used["farm"].set_value(0)
+    assert _broken(both) == []  # 6 + 4 at a cost of 1
+    assert _broken(red) == ["supplier_minimum[farm]"]
+    assert _broken(none) == []
+
+
+def test_supplier_used() -> None:
+    model = _model([RED, GREEN], _supplied())
+    model.used["farm"].set_value(1)
+    assert _broken(model) == []
+    model.used["farm"].set_value(0)
+    assert _broken(model) == ["supplier_used[green]", "supplier_used[red]"]
+
+
+def _risky() -> Problem:
+    """One apple, 10 sold on a good day and 2 on a bad one; half of the days count as the worst, with weight 0.5."""
+    items = [candidate("apple")]
+    chosen = rules(risk_weight=0.5, risk_level=0.5)
+    menu = build_menu(items, scenarios({"apple": [10.0, 2.0]}, {"apple": 1.0}), chosen)
+    return Problem(menu, chosen)
+
+
+def test_tail_value() -> None:
+    # Ten apples earn 20 − 10 on the good day and 4 − 10 on the bad one: mean 2, worst half −6.
+    model = build_model(_risky(), _risky().menu.offers, tails=[np.array([0.0, 1.0])])
+    for m, order in _risky().menu.offers["order_quantity"].items():
+        model.x[m].set_value(int(order == 10))
+    model.short["fruit"].set_value(0.0)
+    model.tail.set_value(-6.0)
+    assert _broken(model) == []
+    model.tail.set_value(-5.9)
+    assert _broken(model) == ["tail_value[1]"]
+    model.tail.set_value(2.1)
+    assert _broken(model) == ["tail_value[0]", "tail_value[1]"]
+    model.tail.set_value(-6.0)
+    assert pyo.value(model.objective) == pytest.approx(0.5 * 2 - 0.5 * 6)
+
+
+def test_weights_of_the_worst_scenarios() -> None:
+    # A third of seven scenarios: the worst two count 3/7 each, the third worst has the rest, 1/7.
+    weights = worst_scenarios(np.array([5.0, 1.0, 9.0, 3.0, 2.0, 8.0, 7.0]), 2 / 3)
+    np.testing.assert_allclose(weights, [0, 3 / 7, 0, 1 / 7, 3 / 7, 0, 0])
+
+
+def test_risk_prefers_the_careful_order() -> None:
+    # n apples (2 ≤ n ≤ 10) earn n on the good day and 4 − n on the bad one: always 2 on average, but worse and worse
+    # on the bad day. With any weight on it two apples are best, without all orders are equal.
+    answer = solve_menu(_risky(), EXACT)
+    assert _risky().menu.offers.loc[list(answer.chosen), "order_quantity"].tolist() == [2.0]
+    assert answer.objective == pytest.approx(2.0)
 
 
 def test_total_value() -> None:

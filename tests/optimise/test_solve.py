@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from itertools import product
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
 
 from replenish.errors import InfeasiblePlanError, SolverError
-from replenish.optimise import solve
+from replenish.optimise import search as search_module, solve
+from replenish.optimise.linear import LinearAnswer, LinearModel, linear_form, solve_linear
 from replenish.optimise.menu import Menu, undominated
-from replenish.optimise.model import Problem, rule_columns
+from replenish.optimise.model import Problem, build_model, rule_columns
+from replenish.optimise.search import Search
 from replenish.optimise.solve import colliding_rules, solve_menu
 from replenish.records import Override
 from replenish.settings import SolverSettings
@@ -162,26 +162,6 @@ def _value(rows: pd.DataFrame, menu: Menu, r: Any) -> float | None:
     return float(rows["value"].sum()) - penalty
 
 
-@pytest.mark.parametrize("block", range(6))
-def test_solution_is_the_best_of_all_choices(block: int) -> None:
-    solved = 0
-    for seed in range(12 * block, 12 * block + 12):
-        p = _random_problem(seed)
-        best = _brute_force(p)
-        if best is None:
-            with pytest.raises(InfeasiblePlanError):
-                solve_menu(p, EXACT)
-            continue
-        answer = solve_menu(p, EXACT)
-        assert answer.objective == pytest.approx(best, abs=1e-6), seed
-        assert answer.bound >= best - 1e-6
-        assert answer.status == "optimal"
-        found = _value(p.menu.offers.loc[list(answer.chosen)], p.menu, p.rules)
-        assert found == pytest.approx(answer.objective, abs=1e-6)
-        solved += 1
-    assert solved >= 6
-
-
 def test_dominance_never_drops_the_optimum() -> None:
     dropped = 0
     for seed in range(200, 230):
@@ -223,25 +203,46 @@ def test_bound_of_a_loose_gap_holds_against_the_exact_answer(seed: int) -> None:
     assert loose.gap <= 0.02
     assert exact.gap <= 1e-6
     # Without dominance, first plan and dropping: one plain solve of the whole menu.
-    plain = solve._solve(p, p.menu.offers, SolverSettings(gap=1e-6, threads=1), 60.0)
+    plain = solve_linear(linear_form(build_model(p, p.menu.offers)), 1, 60.0, 1e-6)
     assert plain.objective == pytest.approx(exact.objective, rel=3e-6)
 
 
 def test_time_limit_says_so_and_keeps_a_valid_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     p = _large_problem(3)
     exact = solve_menu(p, SolverSettings(gap=1e-6, threads=1))
-    real, calls = solve._solve, iter(("relaxed", "first", "final"))
-
-    def nothing_final(*args: Any, **more: Any) -> solve._Answer:
-        late = solve._Answer("maxTimeLimit", np.nan, np.nan, {}, {})
-        return late if next(calls) == "final" else real(*args, **more)
-
-    monkeypatch.setattr(solve, "_solve", nothing_final)
+    monkeypatch.setattr(Search, "by_category", lambda _: None)  # only the relaxation and the first plan were in time
+    monkeypatch.setattr(Search, "late", property(lambda search: search.best is not None))
     cut = solve_menu(p, SolverSettings(gap=0.0, threads=1))
     assert cut.status == "time limit"
     assert cut.gap > 0
     assert cut.objective <= exact.objective + 1e-6
     assert cut.bound >= exact.objective - 1e-6
+
+
+def test_by_category_the_bound_is_tighter_than_the_relaxation_and_holds() -> None:
+    tighter = 0
+    for seed in range(10, 13):
+        p = _large_problem(seed)
+        search = Search(p, p.menu.offers, SolverSettings(gap=0.0, threads=1))
+        relaxed = search.relax().bound
+        search.first_plan()
+        search.by_category()
+        exact = solve_linear(linear_form(build_model(p, p.menu.offers)), 1, 60.0, 1e-9)
+        assert search.bound >= exact.objective - 1e-6
+        assert search.bound <= relaxed + 1e-9
+        assert search.best is not None
+        assert search.best.objective <= exact.objective + 1e-6
+        tighter += search.bound < relaxed - 1e-6
+    assert tighter >= 2
+
+
+def test_a_plan_to_start_from_is_never_worsened() -> None:
+    p = _large_problem(4)
+    exact = solve_menu(p, SolverSettings(gap=1e-6, threads=1))
+    again = solve_menu(p, SolverSettings(gap=0.5, threads=1), exact.chosen)
+    assert again.objective >= exact.objective - 1e-6
+    impossible = tuple(p.menu.offers.index[:3])  # three offers of one item
+    assert solve_menu(p, SolverSettings(gap=1e-6, threads=1), impossible).objective == pytest.approx(exact.objective)
 
 
 # ---------------------------------------------------------------- no plan
@@ -308,51 +309,37 @@ def test_rules_already_relaxed_are_not_blamed() -> None:
 # ---------------------------------------------------------------- what the solver says
 
 
-def _result(ended: TerminationCondition, status: SolutionStatus, **more: Any) -> SimpleNamespace:
-    loader = SimpleNamespace(get_vars=lambda: {"x1": 1.0}, get_reduced_costs=lambda: {"x1": -0.5})
-    return SimpleNamespace(
-        termination_condition=ended, solution_status=status, solution_loader=loader,
-        **({"objective_bound": 7.0, "incumbent_objective": 5.0} | more),
-    )  # fmt: skip
+def test_greedy_plan_when_the_solver_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    p = _large_problem(5)
+    exact = solve_menu(p, SolverSettings(gap=1e-6, threads=1))
+    real = search_module.solve_linear
+
+    def only_relaxations(model: LinearModel, *args: Any, **more: Any) -> LinearAnswer:
+        if model.whole.any():
+            raise SolverError("HiGHS stopped with status “Unknown”.")
+        return real(model, *args, **more)
+
+    monkeypatch.setattr(search_module, "solve_linear", only_relaxations)
+    greedy = solve_menu(p, SolverSettings(gap=1e-6, threads=1))
+    assert (greedy.status, greedy.solver) == ("greedy", "greedy by the relaxation's prices")
+    assert _value(p.menu.offers.loc[list(greedy.chosen)], p.menu, p.rules) == pytest.approx(greedy.objective)
+    assert greedy.objective <= exact.objective + 1e-6 <= greedy.bound + 2e-6
+    assert greedy.gap == pytest.approx((greedy.bound - greedy.objective) / abs(greedy.objective))
 
 
-MODEL = SimpleNamespace(OFFERS=[1], x={1: "x1"})
-ENDED = TerminationCondition
-
-
-def test_unknown_status_is_an_error() -> None:
-    for ended in (ENDED.error, ENDED.unknown, ENDED.interrupted, ENDED.iterationLimit, ENDED.unbounded):
-        with pytest.raises(SolverError, match=ended.name):
-            solve._read(MODEL, _result(ended, SolutionStatus.feasible), False)
-
-
-def test_infeasible_and_time_limit_are_read() -> None:
-    for ended in (ENDED.provenInfeasible, ENDED.infeasibleOrUnbounded):
-        assert solve._read(MODEL, _result(ended, SolutionStatus.noSolution), False).status == "infeasible"
-    nothing = solve._read(MODEL, _result(ENDED.maxTimeLimit, SolutionStatus.noSolution), False)
-    assert (nothing.status, nothing.bound, nothing.values) == ("maxTimeLimit", 7.0, {})
-    some = solve._read(MODEL, _result(ENDED.maxTimeLimit, SolutionStatus.feasible), False)
-    assert (some.objective, some.bound, some.values, some.reduced_cost) == (5.0, 7.0, {1: 1.0}, {})
-
-
-def test_only_a_finished_relaxation_bounds_anything() -> None:
-    done = solve._read(MODEL, _result(ENDED.convergenceCriteriaSatisfied, SolutionStatus.optimal), True)
-    assert (done.bound, done.reduced_cost) == (5.0, {1: -0.5})
-    cut = solve._read(MODEL, _result(ENDED.maxTimeLimit, SolutionStatus.feasible), True)
-    assert np.isnan(cut.bound)
-    assert cut.reduced_cost == {}
-
-
-def test_no_plan_in_time_is_a_solver_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    late = solve._Answer("maxTimeLimit", np.nan, np.nan, {}, {})
-    monkeypatch.setattr(solve, "_solve", lambda *_, **__: late)
+def test_no_plan_in_time_and_no_greedy_one_is_a_solver_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    none = np.empty(0)
+    late = LinearAnswer("time limit", np.nan, np.nan, none, none, none, 60.0)
+    monkeypatch.setattr(search_module, "solve_linear", lambda *_, **__: late)
+    # Two places for three items that must all be shown.
+    p = problem([Override(c, "must_list") for c in ("apple", "red", "green")], n_max=2)
     with pytest.raises(SolverError, match=r"no plan within 60 s.*time_limit_s"):
-        solve_menu(problem(), EXACT)
+        solve_menu(p, EXACT)
 
 
 def test_another_number_of_threads_in_the_same_process_changes_nothing() -> None:
     # HiGHS keeps the thread pool of its first call; with another number it would end without a status.
-    p = _large_problem(1)
+    p = _random_problem(11)
     answers = [solve_menu(p, SolverSettings(gap=1e-6, threads=threads)) for threads in (1, 2, 1)]
     assert {a.status for a in answers} == {"optimal"}
     assert answers[1].objective == pytest.approx(answers[0].objective, rel=1e-6)

@@ -19,13 +19,17 @@ from replenish.records import Override
 from tests.optimise.worlds import EXACT, candidate, rules, scenarios
 
 
-def _week(count: int, life: int, seed: int = 0, must: tuple[str, ...] = (), **changes: Any) -> list[Day]:
+def _week(
+    count: int, life: int, seed: int = 0, must: tuple[str, ...] = (), multiple: float = 3.0, **changes: Any
+) -> list[Day]:
     """Days of one apple that keeps `life` days and two peppers that do not."""
     rng, chosen, days = np.random.default_rng(seed), rules(**changes), []
     for _ in range(count):
         items = [
             replace(
-                candidate("apple", "fruit", (2.0, 2.4), multiple=3.0, keeps=life > 1, carry_value=0.6 * (life > 1)),
+                candidate(
+                    "apple", "fruit", (2.0, 2.4), multiple=multiple, keeps=life > 1, carry_value=0.6 * (life > 1)
+                ),
                 shelf_life_days=life,
             ),
             candidate("red", "pepper", (2.0, 2.4), multiple=2.0),
@@ -62,9 +66,9 @@ def _best(days: list[Day]) -> float:
     return best
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_small_week_against_all_choices(seed: int) -> None:
-    days = _week(3, 2, seed, n_max=2)
+    days = _week(3, 2, seed, multiple=6.0, n_max=2)
     week, best = solve_week(days, EXACT), _best(days)
     assert week.objective <= best + 1e-6 <= week.bound + 2e-6
     assert week.objective == pytest.approx(best, rel=0.01)

@@ -89,6 +89,6 @@ def menu_of(offers: list[dict[str, Any]], category_value: dict[str, float]) -> M
     usual = {
         "price": 2.0, "order_quantity": 1.0, "value": 0.0, "profit": 0.0, "demand": 1.0, "sales": 1.0, "clearance": 0.0,
         "waste": 0.0, "carried_on": 0.0, "sell_out": 0.0, "spend": 0.0, "cover_value": 0.0, "index_coefficient": 0.0,
-        "index_weight": 0.0, "price_changed": 0.0, "shelf_space": 1.0,
+        "index_weight": 0.0, "price_changed": 0.0, "shelf_space": 1.0, "supplier": "",
     }  # fmt: skip
     return Menu(pd.DataFrame([usual | o for o in offers]), category_value, {})

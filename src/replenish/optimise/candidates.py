@@ -94,4 +94,6 @@ def _candidate(code: str, item: pd.Series, terms: ItemTerms, ladder: Ladder, set
     display = float(item["min_display"]) if pd.notna(item["min_display"]) else settings.rules.min_display
     space = float(item["shelf_space"]) if pd.notna(item["shelf_space"]) else 1.0
     kind, life = (str(item["category"]), str(item["unit"])), int(item["shelf_life_days"])
-    return Candidate(code, *kind, terms, ladder, multiple, display, space, life)
+    supplier = item.get("supplier")
+    name = str(supplier) if pd.notna(supplier) else ""
+    return Candidate(code, *kind, terms, ladder, multiple, display, space, life, name)

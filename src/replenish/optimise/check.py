@@ -13,6 +13,7 @@ from replenish.settings import Settings
 
 TOLERANCE = 1e-6
 MONEY_TOLERANCE = 1e-6
+ITEM_COLUMNS = ["order_multiple", "min_display", "shelf_space", "shelf_life_days", "supplier"]
 
 
 def check_plan(
@@ -21,16 +22,16 @@ def check_plan(
     """Everything wrong with the plan, one sentence each; empty when it holds.
 
     Recomputed: keys, known items, minimum display and order multiples, shelf count, budget, shelf space, price changes,
-    price index, hard cover, locks, unit balance (usable = sold + cleared + wasted + carried on), the plan's total, and,
-    with `scenarios` (ISO date → the fresh scenarios the plan was judged on), every expectation of every line.
+    supplier minimum, price index, hard cover, locks, unit balance (usable = sold + cleared + wasted + carried on), the
+    plan's total, and, with `scenarios` (ISO date → the fresh scenarios the plan was judged on), every expectation of
+    every line.
     """
     chosen = settings or Settings.model_validate(plan.settings)
     faults = _keys(plan, tables)
     if faults:
         return faults
     lines = plan.lines.merge(
-        tables.items[["store", "item_code", "order_multiple", "min_display", "shelf_space", "shelf_life_days"]],
-        on=["store", "item_code"], validate="m:1",
+        tables.items[["store", "item_code", *ITEM_COLUMNS]], on=["store", "item_code"], validate="m:1",
     )  # fmt: skip
     for text in sorted({*plan.summary["dates"], *lines["date"].dt.strftime("%Y-%m-%d")}):
         date = pd.Timestamp(text)
@@ -90,7 +91,18 @@ def _day_rules(day: pd.DataFrame, date: pd.Timestamp, plan: Plan, settings: Sett
         for name, limit, value in limits
         if limit is not None and value > limit + TOLERANCE * max(1.0, limit)
     ]
-    return out + _index_faults(day, plan, settings) + _cover_faults(date, plan, settings)
+    return (
+        out + _supplier_faults(day, settings) + _index_faults(day, plan, settings) + _cover_faults(date, plan, settings)
+    )
+
+
+def _supplier_faults(day: pd.DataFrame, settings: Settings) -> list[str]:
+    least = settings.rules.min_supplier_order
+    if least is None:
+        return []
+    spent = (day["order_quantity"] * day["unit_cost"]).groupby(day["supplier"]).sum()  # items without one are left out
+    low = spent[spent < least - TOLERANCE * max(1.0, least)]
+    return [f"order of supplier {name} {value:.2f} below {least:g}" for name, value in low.items()]
 
 
 def _index_faults(day: pd.DataFrame, plan: Plan, settings: Settings) -> list[str]:

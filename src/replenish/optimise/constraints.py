@@ -57,13 +57,34 @@ def price_changes(model: Model) -> Any:
     return sum(model.price_changed[m] * model.x[m] for m in model.OFFERS) <= model.change_limit
 
 
+def supplier_minimum(model: Model, supplier: str) -> Any:
+    """Σ_{m∈s} b_m x_m ≥ minimum·used_s for every supplier s: whoever delivers gets an order worth the trip."""
+    spent = sum(model.spend[m] * model.x[m] for m in model.offers_of_supplier[supplier])
+    return spent >= model.supplier_limit * model.used[supplier]
+
+
+def supplier_used(model: Model, item: str) -> Any:
+    """Σ_{m∈i} x_m ≤ used_s for every item i of a supplier s: nothing is ordered of a supplier who is not used."""
+    return sum(model.x[m] for m in model.offers_of_item[item]) <= model.used[model.supplier_of_item[item]]
+
+
+def tail_value(model: Model, k: int) -> Any:
+    """tail ≤ Σ_m (Σ_s q_ks z_ms) x_m for weights q_k of scenarios (0 ≤ q_ks ≤ 1/((1−α)n), Σ_s q_ks = 1).
+
+    z_ms is the value of offer m in scenario s. CVaR_α of the shelf, the mean of its worst scenarios, is the least of
+    these sums over all such weights; weights are added until none of them lies below `tail` (Künzi-Bay & Mayer 2006).
+    """
+    return model.tail <= sum(model.tail_coefficient[k][m] * model.x[m] for m in model.OFFERS)
+
+
 def must_list(model: Model, item: str) -> Any:
     """Σ_{m∈i} x_m ≥ 1 for every item i the planner wants on the shelf."""
     return sum(model.x[m] for m in model.offers_of_item[item]) >= 1
 
 
 def total_value(model: Model) -> Any:
-    """max Σ_m π_m x_m − γ Σ_g short_g: expected profit less goodwill, less the priced cover shortfall."""
-    return sum(model.value[m] * model.x[m] for m in model.OFFERS) - model.cover_penalty * pyo.quicksum(
-        model.short[g] for g in model.CATEGORIES
-    )
+    """max (1−λ) Σ_m π_m x_m + λ·tail − γ Σ_g short_g: expected profit less goodwill, blended with its mean over the
+    worst scenarios (`tail_value`), less the priced cover shortfall."""
+    mean = sum(model.value[m] * model.x[m] for m in model.OFFERS)
+    blended = (1 - model.risk_weight) * mean + model.risk_weight * model.tail if model.risk_weight else mean
+    return blended - model.cover_penalty * pyo.quicksum(model.short[g] for g in model.CATEGORIES)

@@ -165,6 +165,10 @@ def rule_report(problem: Problem, solution: Solution) -> list[dict[str, Any]]:
             # A sum of lumpy offers hardly ever meets its limit exactly: within 1 % counts as binding.
             value = float(offers[column].sum())
             out.append(_row(words, limit, value, value >= 0.99 * limit))
+    if problem.active("supplier_minimum"):
+        least = float(rules.min_supplier_order or 0.0)
+        spent = offers[offers["supplier"] != ""].groupby("supplier")["spend"].sum()
+        out += [_row(f"order of supplier {s}", least, float(v), v < 1.01 * least) for s, v in spent.items()]
     return out + _category_rules(problem, solution)
 
 

@@ -42,6 +42,7 @@ class Candidate:
     min_display: float
     shelf_space: float = 0.0
     shelf_life_days: int = 1
+    supplier: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Menu:
 
     Columns: category, price, order_quantity, value (objective), profit (without goodwill), demand, sales, clearance,
     waste, carried_on, sell_out, spend, cover_value, index_coefficient (w·(p/p⁰ − 1)), index_weight, price_changed,
-    shelf_space. `category_value`: demand value of each category's candidates [money]. `left_out`: item → reason.
+    shelf_space, supplier (empty: none named). `category_value`: demand value of each category's candidates [money].
+    `left_out`: item → reason.
     `by_scenario`: value of every offer in every scenario (offers × scenarios), kept when risk counts in the objective.
     """
 
@@ -92,7 +94,7 @@ BY_SCENARIO = "by_scenario"
 _COLUMNS = [
     "item_code", "category", "price", "order_quantity", "value", "profit", "demand", "sales", "clearance", "waste",
     "carried_on", "sell_out", "spend", "cover_value", "index_coefficient", "index_weight", "price_changed",
-    "shelf_space",
+    "shelf_space", "supplier",
 ]  # fmt: skip
 
 
@@ -164,7 +166,7 @@ def _rung_offers(
     by_rung = {
         "item_code": c.item_code, "category": c.category, "price": price, "demand": demand.mean(),
         "index_coefficient": weight * (ratio - 1.0), "index_weight": weight,
-        "price_changed": float(abs(ratio - 1.0) > 1e-9), "shelf_space": c.shelf_space,
+        "price_changed": float(abs(ratio - 1.0) > 1e-9), "shelf_space": c.shelf_space, "supplier": c.supplier,
     }  # fmt: skip
     columns = by_offer | {name: np.full(len(orders), v, dtype=_kind(v)) for name, v in by_rung.items()}
     return columns | {BY_SCENARIO: value.T} if rules.risk_weight > 0 else columns
@@ -182,28 +184,37 @@ class RuleColumn:
     penalty: float
 
 
-def undominated(menu: Menu, columns: Sequence[RuleColumn]) -> pd.DataFrame:
+def undominated(menu: Menu, columns: Sequence[RuleColumn], risk_weight: float = 0.0) -> pd.DataFrame:
     """The offers without those that another of the same item makes needless; index: row numbers of the menu.
 
     Offer a goes when some b of its item has value_b ≥ value_a + Σ_r penalty_r·max(0, b_r − a_r) over all active rows:
-    exchanging a for b then never lowers the objective and never breaks a hard row.
+    exchanging a for b then never lowers the objective and never breaks a hard row. With weight λ on the worst scenarios
+    the gain value_b − value_a is replaced by (1−λ)(value_b − value_a) + λ·min_s(z_bs − z_as), the least it can be.
     """
     keep = np.ones(len(menu.offers), dtype=bool)
     value = menu.offers["value"].to_numpy()
     for rows in menu.offers.groupby("item_code", sort=False).indices.values():
-        keep[rows] = _undominated_rows(value[rows], [RuleColumn(c.values[rows], c.penalty) for c in columns])
+        gain = value[rows][None, :] - value[rows][:, None]
+        if risk_weight > 0 and menu.by_scenario is not None:
+            gain = (1 - risk_weight) * gain + risk_weight * _least_gain(menu.by_scenario[rows])
+        keep[rows] = _undominated_rows(gain, [RuleColumn(c.values[rows], c.penalty) for c in columns])
     return menu.offers[keep]
 
 
-def _undominated_rows(value: Array, columns: Sequence[RuleColumn]) -> NDArray[np.bool_]:
-    needed = np.zeros((len(value), len(value)))
+def _least_gain(by_scenario: Array) -> Array:
+    """min over scenarios of z_b − z_a, a by row and b by column."""
+    return np.stack([(by_scenario - mine).min(axis=1) for mine in by_scenario])
+
+
+def _undominated_rows(gain: Array, columns: Sequence[RuleColumn]) -> NDArray[np.bool_]:
+    needed = np.zeros_like(gain)
     for column in columns:
         worse = np.maximum(column.values[None, :] - column.values[:, None], 0.0)
         worse[worse <= 1e-12] = 0.0
         needed += np.where(worse > 0, np.inf, 0.0) if np.isinf(column.penalty) else column.penalty * worse
-    better = value[None, :] >= value[:, None] + needed
+    better = gain >= needed
     # Of two offers that replace each other the first stays.
-    order = np.arange(len(value))
+    order = np.arange(len(gain))
     tie = better & better.T
     better &= ~tie | (order[None, :] < order[:, None])
     np.fill_diagonal(better, False)

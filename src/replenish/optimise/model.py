@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
+from numpy.typing import NDArray
 
 from replenish.optimise import constraints as rule
 from replenish.optimise.menu import Menu, RuleColumn
 from replenish.settings import RuleSettings
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,14 @@ class Problem:
             "price_changes": self.rules.max_price_changes,
             "category_cover": self.rules.cover or None,
             "must_list": self.must_list or None,
+            "supplier_minimum": self.rules.min_supplier_order,
         }
         return limit[name] is not None and name not in self.relaxed
+
+    @property
+    def risk_weight(self) -> float:
+        """λ, the weight of the worst scenarios in the objective."""
+        return self.rules.risk_weight if self.menu.by_scenario is not None else 0.0
 
 
 def rule_columns(problem: Problem) -> list[RuleColumn]:
@@ -55,20 +64,58 @@ def rule_columns(problem: Problem) -> list[RuleColumn]:
     for name, source in (("budget", "spend"), ("shelf_space", "shelf_space"), ("price_changes", "price_changed")):
         if problem.active(name):
             out.append(RuleColumn(column(source), np.inf))
+    if problem.active("supplier_minimum"):
+        out.append(RuleColumn(np.where(offers["supplier"] == "", 0.0, -column("spend")), np.inf))
     return out
 
 
-def build_model(problem: Problem, offers: pd.DataFrame, relaxed: bool = False) -> pyo.ConcreteModel:
-    """The Pyomo model over `offers` (rows of the menu, index = row numbers); `relaxed` makes x continuous."""
+def worst_scenarios(values: Array, level: float) -> Array:
+    """Weights of the scenarios in CVaR_α: 1/((1−α)n) on those with the least value, together 1 (shape: scenarios)."""
+    cap = 1.0 / ((1.0 - level) * len(values))
+    weights = np.zeros(len(values))
+    order = np.argsort(values, kind="stable")
+    weights[order] = np.clip(1.0 - cap * np.arange(len(values)), 0.0, min(cap, 1.0))
+    return weights
+
+
+def scenario_values(problem: Problem, chosen: Sequence[int]) -> Array:
+    """Value of the chosen offers together in every scenario [money]."""
+    menu = problem.menu
+    if menu.by_scenario is None:
+        raise ValueError("The menu was built without values by scenario.")
+    rows = menu.offers.index.get_indexer(pd.Index(list(chosen)))
+    return np.asarray(menu.by_scenario[rows].sum(axis=0))
+
+
+def tail_coefficients(problem: Problem, offers: pd.DataFrame, weights: Array) -> dict[int, float]:
+    """Σ_s q_s z_ms of the offers (rows of the menu) by row number [money]."""
+    by_scenario = problem.menu.by_scenario
+    if by_scenario is None:
+        raise ValueError("The menu was built without values by scenario.")
+    rows = problem.menu.offers.index.get_indexer(offers.index)
+    return dict(zip(offers.index.tolist(), (by_scenario[rows] @ weights).tolist(), strict=True))
+
+
+def build_model(
+    problem: Problem, offers: pd.DataFrame, relaxed: bool = False, tails: Sequence[Array] = ()
+) -> pyo.ConcreteModel:
+    """The Pyomo model over `offers` (rows of the menu, index = row numbers); `relaxed` makes x continuous.
+
+    `tails`: weights of scenarios for `tail_value`, used when risk counts; that of all scenarios is always among them.
+    """
     model = pyo.ConcreteModel("menu")
     _add_sets(model, problem, offers)
     _add_parameters(model, problem, offers)
     model.x = pyo.Var(model.OFFERS, domain=pyo.NonNegativeReals if relaxed else pyo.Binary, bounds=(0, 1))
     # With hard cover the shortfall is not there to be bought.
     model.short = pyo.Var(model.CATEGORIES, bounds=(0, 0) if problem.rules.hard_cover else (0, None))
+    if problem.risk_weight:
+        _add_tails(model, problem, offers, tails)
     model.objective = pyo.Objective(rule=rule.total_value, sense=pyo.maximize)
     model.offers_per_item = pyo.Constraint(model.ITEMS, rule=rule.offers_per_item)
     _add_rules(model, problem)
+    if problem.active("supplier_minimum"):
+        _add_suppliers(model, offers, relaxed)
     return model
 
 
@@ -92,8 +139,29 @@ def _add_parameters(model: Any, problem: Problem, offers: pd.DataFrame) -> None:
     model.cover_penalty, model.index_cap = rules.cover_penalty, rules.price_index_cap
     model.n_min, model.n_max = rules.n_min, rules.n_max
     model.budget_limit, model.space_limit = rules.budget, rules.shelf_space
-    model.change_limit = rules.max_price_changes
+    model.change_limit, model.supplier_limit = rules.max_price_changes, rules.min_supplier_order
+    model.risk_weight = problem.risk_weight
     model.must = [i for i in problem.must_list if i in model.offers_of_item]
+
+
+def _add_tails(model: Any, problem: Problem, offers: pd.DataFrame, tails: Sequence[Array]) -> None:
+    n = problem.menu.by_scenario.shape[1] if problem.menu.by_scenario is not None else 1
+    every = [np.full(n, 1.0 / n), *tails]
+    model.tail_coefficient = [tail_coefficients(problem, offers, weights) for weights in every]
+    model.tail = pyo.Var(domain=pyo.Reals)
+    model.tail_value = pyo.Constraint(range(len(every)), rule=rule.tail_value)
+
+
+def _add_suppliers(model: Any, offers: pd.DataFrame, relaxed: bool) -> None:
+    supplied = offers[offers["supplier"] != ""]
+    model.supplier_of_item = dict(zip(supplied["item_code"], supplied["supplier"], strict=True))
+    model.offers_of_supplier = {
+        s: [int(m) for m in rows] for s, rows in sorted(supplied.groupby("supplier").groups.items())
+    }
+    domain = pyo.NonNegativeReals if relaxed else pyo.Binary
+    model.used = pyo.Var(list(model.offers_of_supplier), domain=domain, bounds=(0, 1))
+    model.supplier_minimum = pyo.Constraint(list(model.offers_of_supplier), rule=rule.supplier_minimum)
+    model.supplier_used = pyo.Constraint(sorted(model.supplier_of_item), rule=rule.supplier_used)
 
 
 def _by_offer(offers: pd.DataFrame, column: str) -> dict[int, float]:

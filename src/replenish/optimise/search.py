@@ -1,0 +1,259 @@
+"""The search for a plan over the columns of one menu: relaxation, first plan, categories apart, and what is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from replenish.optimise.decompose import Structure, split, tighten
+from replenish.optimise.linear import LinearAnswer, LinearModel, linear_form, solve_linear
+from replenish.optimise.model import Problem, build_model, scenario_values, tail_coefficients, worst_scenarios
+from replenish.settings import SolverSettings
+
+Array = NDArray[np.float64]
+TOLERANCE = 1e-6  # the solver's feasibility and optimality tolerances, in money
+FIRST_COLUMNS = 3  # offers per item, best reduced gain first, in the problem that finds the first plan
+FIRST_GAP = 0.003
+FIRST_SHARE = 0.3  # of the time limit
+ROUNDS = 12  # of prices between the categories
+SMALL = 100  # offers; so few are solved at once
+STARTS = 3  # of the rounds of prices, when worst-scenario rows were added meanwhile
+MAX_TAILS = 60  # weights of worst scenarios added to the relaxation
+TAIL_GAP = 2e-5  # relative overstatement of `tail` that the relaxation may keep
+PLAN_TAILS = 6  # … and after a plan found
+GAP_MARGIN = 0.95  # stop a little inside the gap asked for, so that rounding never leaves the plan outside it
+BLOCK_ROWS = ("offers_per_item", "must_list", "category_cover", "price_index")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A plan: rows of the menu and its objective, added up again from the offers, free of the solver's tolerances."""
+
+    chosen: tuple[int, ...]
+    objective: float
+
+
+def shortfall(problem: Problem, chosen: Sequence[int]) -> dict[str, float]:
+    """Demand value each category is short of its cover [money]; empty when cover is no rule."""
+    if not problem.active("category_cover"):
+        return {}
+    served = problem.menu.offers.loc[list(chosen)].groupby("category")["cover_value"].sum()
+    required = {g: problem.rules.cover * v for g, v in problem.menu.category_value.items()}
+    return {g: max(0.0, need - float(served.get(g, 0.0))) for g, need in required.items()}
+
+
+def objective_of(problem: Problem, chosen: Sequence[int]) -> float:
+    """(1−λ)·Σ value + λ·CVaR_α − γ·Σ shortfall of the chosen offers [money]."""
+    total = float(problem.menu.offers.loc[list(chosen), "value"].sum())
+    if problem.risk_weight and chosen:
+        values = scenario_values(problem, chosen)
+        tail = float(values @ worst_scenarios(values, problem.rules.risk_level))
+        total = (1 - problem.risk_weight) * total + problem.risk_weight * tail
+    penalty = 0.0 if problem.rules.hard_cover else problem.rules.cover_penalty
+    return total - penalty * sum(shortfall(problem, chosen).values())
+
+
+def relative_gap(objective: float, bound: float) -> float:
+    """Relative gap; a difference within the solver's tolerance is none."""
+    open_money = bound - objective
+    if open_money <= TOLERANCE * max(1.0, abs(objective)):
+        return 0.0
+    return open_money / max(abs(objective), TOLERANCE)
+
+
+class Search:
+    """The state of one search: the model over `offers`, the best plan and the best bound so far."""
+
+    def __init__(self, problem: Problem, offers: pd.DataFrame, settings: SolverSettings) -> None:
+        self.problem, self.offers, self.settings = problem, offers, settings
+        self.model: LinearModel = linear_form(build_model(problem, offers))
+        self.column = {index: k for k, (name, index) in enumerate(self.model.columns) if name == "x"}
+        self.is_offer = np.array([name == "x" for name, _ in self.model.columns], dtype=bool)
+        self.best: Found | None = None
+        self.bound = float("inf")
+        self.relaxed: LinearAnswer | None = None
+        self.started = time.perf_counter()
+
+    # ------------------------------------------------------------ state
+
+    @property
+    def gap(self) -> float:
+        """Relative gap between the best plan and the best bound; infinite without a plan."""
+        return relative_gap(self.best.objective, self.bound) if self.best else float("inf")
+
+    @property
+    def done(self) -> bool:
+        """Whether the gap asked for is reached."""
+        return self.gap <= self.settings.gap
+
+    def left(self) -> float:
+        """Seconds of the time limit that are left, at least one."""
+        return max(self.settings.time_limit_s - (time.perf_counter() - self.started), 1.0)
+
+    @property
+    def late(self) -> bool:
+        """Whether the time limit is reached."""
+        return time.perf_counter() - self.started >= self.settings.time_limit_s
+
+    def take(self, chosen: Sequence[int]) -> Found:
+        """A plan found; kept when it is the best so far."""
+        rows = tuple(sorted(chosen))
+        found = Found(rows, objective_of(self.problem, rows))
+        if self.best is None or found.objective > self.best.objective:
+            self.best = found
+        return found
+
+    def feasible(self, chosen: Sequence[int]) -> bool:
+        """Whether the offers satisfy every rule."""
+        if not set(chosen) <= set(self.column):
+            return False
+        x = self.values(chosen)
+        activity = self.model.matrix @ x
+        slack = TOLERANCE * np.maximum(1.0, np.abs(activity))
+        return bool((activity >= self.model.low - slack).all() and (activity <= self.model.high + slack).all())
+
+    def values(self, chosen: Sequence[int]) -> Array:
+        """Values of all columns for a plan: offers, shortfalls, suppliers used, worst-scenario value."""
+        x = np.zeros(len(self.model.columns))
+        short, offers = shortfall(self.problem, chosen), self.offers.loc[list(chosen)]
+        suppliers = set(offers["supplier"])
+        for k, (name, index) in enumerate(self.model.columns):
+            if name == "short":
+                x[k] = min(short.get(index, 0.0), self.model.upper[k])
+            elif name == "used":
+                x[k] = float(index in suppliers)
+            elif name == "tail" and len(chosen):
+                scenario = scenario_values(self.problem, chosen)
+                x[k] = float(scenario @ worst_scenarios(scenario, self.problem.rules.risk_level))
+        x[[self.column[m] for m in chosen]] = 1.0
+        return x
+
+    # ------------------------------------------------------------ relaxation
+
+    def relax(self) -> LinearAnswer:
+        """Solves the relaxation; with risk, weights of worst scenarios are added until `tail` is their least value."""
+        for _ in range(MAX_TAILS):
+            answer = solve_linear(self.model.relaxed(), self.settings.threads, self.left())
+            if not len(answer.duals):
+                return answer
+            self.bound, self.relaxed = min(self.bound, answer.bound), answer
+            if not self.problem.risk_weight or not self._add_tail(answer, max(self.settings.gap / 4, TAIL_GAP)):
+                break
+        return answer
+
+    def _add_tail(self, answer: LinearAnswer, tolerance: float) -> bool:
+        """Adds the row of the worst scenarios at these values if `tail` overstates them; whether it did."""
+        by_scenario = self.problem.menu.by_scenario
+        if by_scenario is None:
+            return False
+        rows = self.problem.menu.offers.index.get_indexer(self.offers.index)
+        x = answer.values[[self.column[m] for m in self.offers.index]]
+        used = x > 1e-12
+        scenario = x[used] @ by_scenario[rows[used]]
+        weights = worst_scenarios(scenario, self.problem.rules.risk_level)
+        place = self.model.columns.index(("tail", None))
+        over = self.problem.risk_weight * (answer.values[place] - float(scenario @ weights))
+        if over <= tolerance * max(1.0, abs(answer.objective)):
+            return False
+        row = np.zeros(len(self.model.columns))
+        for m, coefficient in tail_coefficients(self.problem, self.offers, weights).items():
+            row[self.column[m]] = -coefficient
+        row[place] = 1.0
+        self.model = replace(
+            self.model, rows=(*self.model.rows, ("tail_value", len(self.model.rows))),
+            matrix=sparse.csc_array(sparse.vstack([self.model.matrix, sparse.csr_array(row[None, :])])),
+            low=np.append(self.model.low, -np.inf), high=np.append(self.model.high, 0.0),
+        )  # fmt: skip
+        return True
+
+    # ------------------------------------------------------------ plans
+
+    def solve_part(self, columns: NDArray[np.bool_], gap: float, seconds: float) -> LinearAnswer:
+        """The whole-number problem over some of the offers, from the best plan so far; what it finds is taken."""
+        kept = columns | ~self.is_offer
+        for _ in range(PLAN_TAILS):
+            start = self.values(self.best.chosen)[kept] if self.best else None
+            answer = solve_linear(self.model.part(kept), self.settings.threads, min(seconds, self.left()), gap, start)
+            if not answer.found:
+                break
+            x = np.zeros(len(kept))
+            x[kept] = answer.values
+            found = self.take([m for m, k in self.column.items() if x[k] > 0.5])
+            over = answer.objective - found.objective
+            if not self.problem.risk_weight or over <= gap / 4 * max(1.0, abs(found.objective)):
+                break
+            if not self._add_tail(replace(answer, values=np.round(x, 9)), 0.0):
+                break
+        return answer
+
+    def first_plan(self, start: Sequence[int] = ()) -> None:
+        """A plan from the few offers of each item with the best reduced gain, and those of `start`."""
+        relaxed = self.relaxed
+        if relaxed is None:
+            return
+        reduced = np.array([relaxed.reduced[self.column[m]] for m in self.offers.index])
+        rank = pd.Series(reduced, index=self.offers.index).groupby(self.offers["item_code"])
+        few = self.offers.index[rank.rank(method="first", ascending=False) <= FIRST_COLUMNS]
+        columns = np.zeros(len(self.model.columns), dtype=bool)
+        columns[[self.column[m] for m in {*few, *(m for m in start if m in self.column)}]] = True
+        gap = max(GAP_MARGIN * self.settings.gap, FIRST_GAP)
+        self.solve_part(columns, gap, self.settings.time_limit_s * FIRST_SHARE)
+
+    def by_category(self) -> None:
+        """Tightens the bound category by category and looks for plans among the offers of the category plans found.
+
+        Worst-scenario rows that plans add on the way count from the next start on.
+        """
+        if len(self.offers) <= SMALL:
+            return
+        for _ in range(STARTS):
+            rows = len(self.model.rows)
+            self._rounds_of_prices()
+            if self.done or self.late or len(self.model.rows) == rows:
+                return
+            self.relax()
+
+    def _rounds_of_prices(self) -> None:
+        if self.relaxed is None or self.best is None:
+            return
+        structure = self._structure()
+        plan, duals = self.values(self.best.chosen), np.zeros(len(self.model.rows))
+        duals[: len(self.relaxed.duals)] = self.relaxed.duals  # rows added since have no price yet
+        for state in tighten(structure, duals, self.bound, plan, self.settings.threads, ROUNDS):
+            self.bound = min(self.bound, state.value)
+            columns = np.zeros(len(self.model.columns), dtype=bool)
+            for (k, _), x in state.patterns.items():
+                columns[structure.blocks[k].columns[x > 0.5]] = True
+            if not self.done:
+                self.solve_part(columns, GAP_MARGIN * self.settings.gap / 2, self.left())
+            if self.done or self.late:
+                return
+
+    def _structure(self) -> Structure:
+        category = dict(zip(self.offers.index, self.offers["category"], strict=True))
+        of_item = dict(zip(self.offers["item_code"], self.offers["category"], strict=True))
+        columns = [
+            str(category[index] if name == "x" else index if name == "short" else "")
+            for name, index in self.model.columns
+        ]
+        rows = [str(of_item.get(index, index) if name in BLOCK_ROWS else "") for name, index in self.model.rows]
+        return split(self.model, columns, rows)
+
+    def remaining(self) -> LinearAnswer:
+        """The whole-number problem over every offer that could still better the best plan (reduced-cost fixing)."""
+        columns = self.is_offer.copy()
+        if self.best is not None and self.relaxed is not None:
+            slack = self.relaxed.objective - self.best.objective + TOLERANCE * max(1.0, abs(self.relaxed.objective))
+            columns &= -self.relaxed.reduced <= slack
+            columns[[self.column[m] for m in self.best.chosen]] = True
+        answer = self.solve_part(columns, GAP_MARGIN * self.settings.gap, self.left())
+        if np.isfinite(answer.bound):
+            # A plan with a dropped offer cannot beat the best plan, so its objective bounds that part of the menu.
+            self.bound = min(self.bound, max(answer.bound, self.best.objective if self.best else -np.inf))
+        return answer
