@@ -324,6 +324,30 @@ def show_item(plan: Plan, choice: Choice) -> None:
         right.info("No price is considered for this item; the plan says why it is not listed.")
 
 
+def show_price_response(plan: Plan, choice: Choice) -> None:
+    """How demand answers to price and to missing items, how it was found out, and how much of it is prior."""
+    response = fitted_models(choice).price_response
+    table = rp.response_table(response)
+    table = table[table["category"].isin(plan.forecast["category"])]
+    st.plotly_chart(plots.price_response_chart(table))
+    number = st.column_config.NumberColumn
+    config: dict[str, Any] = {
+        "category": "Category",
+        "elasticity": number("Used", format="%.2f", help="% of demand for 1 % of price"),
+        "least_squares": number("Least squares", format="%.2f"),
+        "instrumental": number("Instrumental", format="%.2f", help="with wholesale cost as the instrument of price"),
+        "first_stage_f": number("First-stage F", format="%.0f", help="below 10 the prior is used"),
+        "shrinkage": number("From the prior", format="percent"),
+        "reason": st.column_config.TextColumn("Why", width="large"),
+    }
+    st.dataframe(table, column_order=list(config), column_config=config, hide_index=True)
+    moved = response.categories.iloc[0]
+    st.caption(
+        f"Of the demand for an item that is missing, {moved['transfer_share']:.0%} moves to others of its group "
+        f"(± {1.96 * moved['transfer_sd']:.0%}; {moved['transfer_method']})."
+    )
+
+
 def change_lines(plan: Plan, choice: Choice) -> None:
     """Lock prices and orders, force or ban items, and solve again."""
     st.caption(
@@ -391,6 +415,7 @@ TABS = {
     "Plan": show_lines,
     "Cover and rules": show_cover_and_rules,
     "Item": show_item,
+    "Price response": show_price_response,
     "Change and solve again": change_lines,
 }
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         make_plan as make_plan,
         plannable_days as plannable_days,
     )
+    from replenish.pricing.response import response_table as response_table
     from replenish.publish import order_bytes as order_bytes, order_name as order_name, write_order as write_order
     from replenish.records import Override as Override, Plan as Plan, Tables as Tables
     from replenish.settings import Settings as Settings, load_settings as load_settings
@@ -58,6 +59,7 @@ _HOME = {
     "order_bytes": "replenish.publish",
     "order_name": "replenish.publish",
     "plannable_days": "replenish.planning",
+    "response_table": "replenish.pricing.response",
     "save_models": "replenish.store.fitted",
     "simulate": "replenish.simulate.comparison",
     "write_order": "replenish.publish",

@@ -181,6 +181,29 @@ def _price_line(rows: pd.DataFrame, column: str, name: str, colour: str, unit: s
     )
 
 
+def price_response_chart(table: pd.DataFrame) -> go.Figure:
+    """Elasticity per category from `response_table`: least squares, instrumental with interval, and what is used."""
+    import plotly.graph_objects as go
+
+    rows = table.sort_values("elasticity", ascending=False)
+    figure = go.Figure()
+    points = (
+        ("least squares", "least_squares", PAST, "x", None),
+        ("instrumental", "instrumental", DEMAND, "circle", "low"),
+        ("used", "elasticity", PLAN, "diamond", "used_low"),
+    )
+    for name, column, colour, symbol, low in points:
+        figure.add_trace(go.Scatter(
+            x=rows[column], y=rows["category"], mode="markers", name=name,
+            marker={"size": 11, "color": colour, "symbol": symbol},
+            error_x={"array": rows[column] - rows[low], "color": colour, "thickness": 2} if low else None,
+            hovertemplate="%{y}: %{x:.2f}<extra>" + name + "</extra>",
+        ))  # fmt: skip
+    figure.update_layout(height=90 + 46 * len(rows), scattermode="group")
+    figure.add_vline(x=0, line_width=1, line_color=PAST)
+    return _styled(figure, "How demand answers to price", "% of demand for 1 % of price", "")
+
+
 def sell_out_chart(lines: pd.DataFrame, usual: float = 0.5) -> go.Figure:
     """Chance that each listed item sells out, from `plan.lines`; items above `usual` stand out."""
     import plotly.graph_objects as go

@@ -111,6 +111,30 @@ def test_prior_pulls_an_estimate_by_its_weight() -> None:
     assert row["elasticity"] == pytest.approx(weight * -0.8 + (1 - weight) * row["elasticity_iv"], abs=1e-6)
 
 
+def _with_quality_shock(seed: int, strength: float = 0.3) -> pd.DataFrame:
+    """Quality swings over 150 days: a good crop is cheap and wanted, so cost tells of demand, the instrument fails."""
+    panel = _panel(days=540, items=8, seed=seed)
+    day = (panel["date"] - panel["date"].min()).dt.days.to_numpy()
+    phase = np.random.default_rng(100 + seed).uniform(0, 2 * np.pi, 8)[panel["item_code"].str[1:].astype(int)]
+    quality = strength * np.sin(2 * np.pi * day / 150 + phase)
+    cheaper = 0.5 * quality
+    return panel.assign(
+        wholesale_price=panel["wholesale_price"] * np.exp(-cheaper),
+        full_price=panel["full_price"] * np.exp(-0.7 * cheaper),
+        full_price_sold=panel["full_price_sold"] * np.exp(-TRUE * 0.7 * cheaper + quality),
+    )
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_quality_shock_widens_the_interval_instead_of_lying(seed: int) -> None:
+    clean = _response(_panel(days=540, items=8, seed=seed)).categories.iloc[0]
+    row = _response(_with_quality_shock(seed)).categories.iloc[0]
+    assert row["first_stage_f"] > 100  # relevance is no proof of validity
+    assert abs(row["elasticity_iv"] - TRUE) > 0.3
+    assert row["se_iv"] > 3 * clean["se_iv"]
+    assert abs(row["elasticity_iv"] - TRUE) < 1.96 * row["se_iv"]
+
+
 def test_weak_instrument_keeps_the_prior_and_says_so() -> None:
     response = _response(_panel(pass_through=0.0, items=4, days=200))
     row = response.categories.iloc[0]

@@ -85,11 +85,14 @@ def _category_posterior(category: str, rows: pd.DataFrame, settings: PricingSett
 
 
 def _widen(se: float, estimates: dict[str, tuple[float, float]], clusters: int) -> float:
-    """Standard error widened for few clusters (t against normal) and for the spread between specifications."""
-    betas = np.array([b for b, _ in estimates.values()])
-    spread = np.nanstd(betas, ddof=1) if np.isfinite(betas).sum() > 1 else 0.0
+    """Standard error widened for few clusters (t against normal) and by the farthest of the other specifications.
+
+    What season and quality do to cost and demand together shows in that distance, and in no standard error.
+    """
+    main = estimates[MAIN][0]
+    others = [abs(beta - main) for name, (beta, _) in estimates.items() if name != MAIN and np.isfinite(beta)]
     few = stats.t.ppf(0.975, max(clusters - 1, 1)) / stats.norm.ppf(0.975)
-    return float(np.hypot(se * few, spread))
+    return float(np.hypot(se * few, max(others, default=0.0)))
 
 
 def _item_posteriors(
