@@ -128,7 +128,8 @@ def test_policy_frontier_puts_every_policy_at_its_profit_waste_and_fill() -> Non
 
 def test_price_response_shows_both_estimates_and_what_is_used() -> None:
     table = pd.DataFrame({
-        "category": ["花叶类", "辣椒类"], "least_squares": [-0.9, -0.5], "instrumental": [-1.0, -0.4], "low": [-1.2, -0.9],
+        "category": ["花叶类", "辣椒类"], "least_squares": [-0.9, -0.5],
+        "instrumental": [-1.0, -0.4], "low": [-1.2, -0.9],
         "elasticity": [-0.95, -0.6], "used_low": [-1.1, -0.8],
     })  # fmt: skip
     figure = plots.price_response_chart(table)

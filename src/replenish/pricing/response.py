@@ -59,4 +59,4 @@ def _why(method: str, shrinkage: float) -> str:
         return "too few days or items to estimate: the published prior is used"
     if method.startswith("category"):
         return "too few or too similar prices of its own: its category's elasticity is used"
-    return f"estimated; {shrinkage:.0%} of the weight is the prior's, because the estimate is uncertain"
+    return f"estimated, with {shrinkage:.0%} of the weight on the prior"
