@@ -279,10 +279,11 @@ class Review:
 
     `lines` key (date, item_code): the planned line (order_quantity, price, expected_demand, expected_sales,
     expected_waste, expected_profit, profit_q10, profit_q90), `status` (planned and sold; planned, not sold; sold, not
-    planned), what happened (sold, clearance_sold, demand, lost_sales, unsold [unit], price_charged, wholesale_price
-    [money/unit], revenue, shop_margin, profit_low, profit_high [money], sold_out_probability), whether price and order
-    were followed, and `band` (below, inside, above the planned 80 % band, or open). Plan columns are empty for items
-    that were not planned. `overrides`: one row per override and line, with its `gain` [money] where it can be told.
+    planned), what happened (sold, clearance_sold, demand, lost_sales, unsold, ordered, counted_left [unit],
+    price_charged, wholesale_price [money/unit], revenue, shop_margin, profit_low, profit_high [money],
+    sold_out_probability), whether price and order were followed, and `band` (below, inside, above the planned 80 %
+    band, or open). Plan columns are empty for items that were not planned. `overrides`: one row per override and line,
+    with its `gain` [money] where it can be told.
     `summary`: totals as plain JSON. `fingerprint`: of the tables it was judged on.
     """
 

@@ -122,6 +122,39 @@ def test_the_gain_of_an_override_is_told_only_where_it_can_be(tables: Tables) ->
     assert review(make_plan(other_day), tables).overrides.empty
 
 
+def test_another_price_moves_the_demand_by_the_plan_s_own_elasticity(tables: Tables) -> None:
+    """Locked at 6.6 with 8 kg: 33 − 28 = 5. Solved at 6.0 with 7 kg (6.3 usable): at elasticity −1 the 5 kg become
+    5.5: 33 − 24.5 = 8.5. The lock cost 3.5.
+    """
+    plan = make_plan(LOCK)
+    key = {"item_code": ["L1"], "date": [DAY]}
+    forecast = pd.DataFrame({**key, "index_weight": [6.0 * 5.5], "reference_price": [6.0]})
+    curve = pd.DataFrame({**key, "price": [6.6], "price_ratio": [1.1], "expected_demand": [5.5 / 1.1]})
+    changes = pd.DataFrame({"date": [DAY.date()], "item_code": ["L1"], "solved_order_quantity": [7.0],
+                            "solved_price": [6.0]})  # fmt: skip
+    found = review(replace(plan, forecast=forecast, price_curve=curve), tables, changes)
+    assert found.overrides["gain"].tolist() == pytest.approx([-3.5])
+
+
+def test_an_item_the_solver_had_left_out_gains_what_it_earned(tables: Tables) -> None:
+    must = replace(LOCK, kind="must_list", value=None)
+    solved = {"solved_order_quantity": [float("nan")], "solved_price": [float("nan")]}
+    changes = pd.DataFrame({"date": [DAY.date()], "item_code": ["L1"], **solved})
+    assert review(make_plan(must), tables, changes).overrides["gain"].tolist() == pytest.approx([33 - 28.0])
+    unknown = pd.concat([changes, changes.assign(item_code="L2")])  # every line changed: the run before is not kept
+    assert review(make_plan(must), tables, unknown).overrides["gain"].isna().all()
+
+
+def test_counted_stock_and_orders_close_the_bounds(tables: Tables) -> None:
+    """7 kg came (6.3 usable), 5 were sold for 33 and 1 was left, whatever was planned: 33 − 3.5·7."""
+    row = pd.DataFrame({"store": ["main"], "date": [DAY], "item_code": ["L1"]})
+    told = replace(tables, orders=row.assign(ordered=7.0, received=7.0), stock=row.assign(on_hand=1.0))
+    found = review(make_plan(), told)
+    spinach = found.lines.set_index("item_code").loc["L1"]
+    assert (spinach["profit_low"], spinach["profit_high"], spinach["unsold"]) == pytest.approx((8.5, 8.5, 1.0))
+    assert (found.summary["unsold_counted"], found.summary["unsold_value"]) == (1, pytest.approx(3.5))
+
+
 def test_a_plan_for_a_day_not_yet_sold_says_so(tables: Tables) -> None:
     with pytest.raises(DataError, match="ends on 2023-06-30, before the planned day 2023-07-01"):
         review(make_plan(day=pd.Timestamp("2023-07-01")), tables)

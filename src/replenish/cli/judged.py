@@ -96,9 +96,10 @@ def _forecast(errors: dict[str, float | None]) -> str:
 
 
 def _losses(s: dict[str, Any]) -> str:
+    seen = "counted" if s["unsold_counted"] else "if the order was bought"
     return (
-        f"Unsold {s['unsold_value']:,.0f} at cost if the order was bought; lost sales {s['lost_sales_value']:,.0f} on "
-        f"{s['sold_out']} sold-out lines"
+        f"Unsold {s['unsold_value']:,.0f} at cost ({seen}), {s['expected_waste_value']:,.0f} expected as waste; lost "
+        f"sales {s['lost_sales_value']:,.0f} on {s['sold_out']} sold-out lines"
     )
 
 

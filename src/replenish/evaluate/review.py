@@ -25,10 +25,10 @@ NOTHING_SOLD = {"sold": 0.0, "clearance_sold": 0.0, "demand": 0.0, "revenue": 0.
 def review(run_or_plan: Run | Plan, tables: Tables, changes: pd.DataFrame | None = None) -> Review:
     """What the plan promised and what happened on its days (see `records.Review`).
 
-    Unsold stock is not seen, so that the realised profit is known between two bounds: `profit_low`, the order of the
-    plan was bought and what was not sold is waste; `profit_high`, nothing was left over. Both use the wholesale price
-    of the day. `changes` (from `RunStore.changes`) tells what was solved before the overrides, and lets their gain be
-    estimated.
+    Without counts, unsold stock is not seen, so that the realised profit is known between two bounds: `profit_low`, the
+    order of the plan was bought and what was not sold is waste; `profit_high`, nothing was left over. Where the tables
+    `orders` and `stock` tell what was ordered and what was left, the bounds meet. Both use the day's wholesale price.
+    `changes` (from `RunStore.changes`) tells what was solved before the overrides, and lets their gain be estimated.
 
     Raises `DataError` when the tables do not reach the planned days, `ConfigError` for a plan of whole categories.
     """
@@ -36,7 +36,7 @@ def review(run_or_plan: Run | Plan, tables: Tables, changes: pd.DataFrame | None
     _refuse_composites(plan, tables)
     days = _known_days(plan, tables)
     history = build_history(tables, days[-1], build(plan.settings, "settings of the run"), plan.store)
-    lines = _judged(_beside(plan, _happened(tables, history, days), days))
+    lines = _judged(_beside(plan, _happened(tables, history, days), _counted(tables, plan.store), days))
     overrides = _override_lines(plan, lines, changes)
     return Review(lines, overrides, _summary(plan, lines, overrides, days), tables.fingerprint)
 
@@ -78,7 +78,20 @@ def _happened(tables: Tables, history: DemandHistory, days: pd.DatetimeIndex) ->
     return rows.join(facts, on="item_code")
 
 
-def _beside(plan: Plan, happened: pd.DataFrame, days: pd.DatetimeIndex) -> pd.DataFrame:
+def _counted(tables: Tables, store: str) -> pd.DataFrame:
+    """What was really ordered and what was left at close, key (date, item_code); empty columns without such tables."""
+    mine = tables.for_store(store)
+    wanted = {"ordered": (mine.orders, "ordered"), "counted_left": (mine.stock, "on_hand")}
+    parts = [
+        frame.set_index(KEY)[column].rename(name) if frame is not None else pd.Series(dtype=float, name=name)
+        for name, (frame, column) in wanted.items()
+    ]
+    known = [part for part in parts if len(part)]
+    table = pd.concat(known, axis=1).reset_index() if known else pd.DataFrame(columns=KEY)
+    return table.reindex(columns=[*KEY, *wanted])
+
+
+def _beside(plan: Plan, happened: pd.DataFrame, counted: pd.DataFrame, days: pd.DatetimeIndex) -> pd.DataFrame:
     """Planned lines and sold items in one table, key (date, item_code), with `status`."""
     planned = plan.lines.loc[plan.lines["date"].isin(days), PLANNED]
     both = planned.merge(happened, how="outer", on=KEY, validate="1:1", indicator=True).fillna(NOTHING_SOLD)
@@ -94,23 +107,28 @@ def _beside(plan: Plan, happened: pd.DataFrame, days: pd.DatetimeIndex) -> pd.Da
         wholesale_price=both["wholesale_price"].fillna(both["unit_cost"]),
         real_loss_rate=both["real_loss_rate"].fillna(both["loss_rate"]),
     )
-    return filled.drop(columns=["_merge", "sold_name", "sold_category", "sold_unit"]).reset_index(drop=True)
+    rows = filled.drop(columns=["_merge", "sold_name", "sold_category", "sold_unit"])
+    known = counted.astype({"date": rows["date"].dtype, "ordered": "float64", "counted_left": "float64"})
+    return rows.merge(known, how="left", on=KEY, validate="1:1")
 
 
 def _judged(rows: pd.DataFrame) -> pd.DataFrame:
     """Adds what the sales say about each line: margin, profit bounds, unsold, lost sales, band."""
     sold, loss, cost = rows["sold"], rows["real_loss_rate"], rows["wholesale_price"]
+    order = rows["ordered"].fillna(rows["order_quantity"])
     usable = (1 - loss) * rows["order_quantity"] + rows["carried_over"]
     needed = (sold - rows["carried_over"]).clip(lower=0.0) / (1 - loss)
-    unsold = (usable - sold).clip(lower=0.0)
-    bought = rows["order_quantity"].clip(lower=needed)
+    unsold = rows["counted_left"].fillna(((1 - loss) * order + rows["carried_over"] - sold).clip(lower=0.0))
+    bought = rows["ordered"].fillna(order.clip(lower=needed))
+    known = rows["ordered"].notna() & rows["counted_left"].notna()
+    profit_low = rows["revenue"] - cost * bought - rows["disposal_cost"] * unsold
     out = rows.assign(
         usable=usable,
         unsold=unsold,
         lost_sales=(rows["demand"] - sold).clip(lower=0.0),
         shop_margin=rows["revenue"] - cost / (1 - loss) * sold,
-        profit_low=rows["revenue"] - cost * bought - rows["disposal_cost"] * unsold,
-        profit_high=rows["revenue"] - cost * needed,
+        profit_low=profit_low,
+        profit_high=profit_low.where(known, rows["revenue"] - cost * needed),
         price_as_planned=(rows["price_charged"] - rows["price"]).abs() <= PRICE_TOLERANCE,
         order_followed=(sold > 0) & (sold <= usable + 1e-9),
     )
@@ -134,15 +152,15 @@ def _override_lines(plan: Plan, lines: pd.DataFrame, changes: pd.DataFrame | Non
     kept = ["item_name", "status", "order_quantity", "price", "expected_profit", "profit_low", "profit_high"]
     rows = locks.merge(lines.drop(columns="reason"), on="item_code", how="inner", validate="m:m")
     rows = rows[rows["on"].isna() | (pd.to_datetime(rows["on"]) == rows["date"])]
-    rows = rows.assign(gain=_gain(rows, changes)) if len(rows) else rows.assign(gain=pd.Series(dtype=float))
+    rows = rows.assign(gain=_gain(rows, changes, plan)) if len(rows) else rows.assign(gain=pd.Series(dtype=float))
     return rows[["author", "reason", "kind", "value", *KEY, *kept, "gain"]].reset_index(drop=True)
 
 
-def _gain(rows: pd.DataFrame, changes: pd.DataFrame | None) -> pd.Series:
-    """Profit of the order that was locked less that of the order solved before, at the demand of the day.
+def _gain(rows: pd.DataFrame, changes: pd.DataFrame | None, plan: Plan) -> pd.Series:
+    """Profit of what was locked less that of what was solved before, on the day's demand; NaN where it cannot be told.
 
-    Told only where the solved order is known and the price was not changed with it: what another price would have sold
-    is not seen.
+    At another price the day's demand is moved by the elasticity the plan went by. An item the solver had left out
+    would have earned nothing (what its buyers would have taken instead is not seen).
     """
     if changes is None or changes.empty:
         return pd.Series(np.nan, index=rows.index)
@@ -150,16 +168,40 @@ def _gain(rows: pd.DataFrame, changes: pd.DataFrame | None) -> pd.Series:
     solved = solved[[*KEY, "solved_order_quantity", "solved_price"]]
     found = rows[KEY].merge(solved, how="left", on=KEY, validate="m:1").set_index(rows.index)
     same_price = (found["solved_price"] - rows["price"]).abs() <= PRICE_TOLERANCE
-    gain = _worth(rows, rows["order_quantity"]) - _worth(rows, found["solved_order_quantity"])
-    return gain.where(same_price & (rows["sold"] > 0))
+    ratio = (found["solved_price"] / rows["price"]).where(~same_price, 1.0)
+    moved = (ratio ** _elasticity(rows, plan)).where(~same_price, 1.0)
+    before = _worth(rows, found["solved_order_quantity"], ratio, moved)
+    # Without a run before the overrides every line counts as changed and nothing is known of what was solved.
+    told_before = bool(changes["solved_price"].notna().any()) or len(changes) < len(plan.lines)
+    left_out = (rows["kind"] == "must_list") & found["solved_price"].isna() if told_before else rows["kind"].isna()
+    gain = _worth(rows, rows["order_quantity"]) - before.where(~left_out, 0.0)
+    return gain.where(rows["sold"] > 0)
 
 
-def _worth(rows: pd.DataFrame, order: pd.Series) -> pd.Series:
-    """Profit of an order at the day's demand, sold at the price that was earned on average [money]."""
-    wanted = rows[["demand", "sold"]].max(axis=1)
+def _elasticity(rows: pd.DataFrame, plan: Plan) -> pd.Series:
+    """The price elasticity the plan's curve of the line goes by; NaN where the curve has only the reference price."""
+    if plan.price_curve.empty or plan.forecast.empty:
+        return pd.Series(np.nan, index=rows.index)
+    base = plan.forecast.assign(base=plan.forecast["index_weight"] / plan.forecast["reference_price"])
+    curve = plan.price_curve.merge(base[[*KEY, "base"]], on=KEY, validate="m:1")
+    away = curve[(curve["price_ratio"] - 1).abs() > 1e-6]
+    slope = np.log(away["expected_demand"] / away["base"]) / np.log(away["price_ratio"])
+    mean = slope.groupby([away["date"], away["item_code"]]).mean().rename("slope").reset_index()
+    mean = mean.assign(date=pd.to_datetime(mean["date"]).astype(rows["date"].dtype))
+    return rows[KEY].merge(mean, how="left", on=KEY, validate="m:1").set_index(rows.index)["slope"]
+
+
+def _worth(
+    rows: pd.DataFrame, order: pd.Series, price_ratio: pd.Series | float = 1.0, demand_ratio: pd.Series | float = 1.0
+) -> pd.Series:
+    """Profit of an order at the day's demand, sold at the price that was earned on average [money].
+
+    `price_ratio`, `demand_ratio`: against the price charged and the demand it met.
+    """
+    wanted = rows[["demand", "sold"]].max(axis=1) * demand_ratio
     usable = (1 - rows["real_loss_rate"]) * order + rows["carried_over"]
-    sold = usable.clip(upper=wanted)
-    earned = rows["revenue"] / rows["sold"].where(rows["sold"] > 0)
+    sold = np.minimum(usable, wanted)
+    earned = price_ratio * rows["revenue"] / rows["sold"].where(rows["sold"] > 0)
     return earned * sold - rows["wholesale_price"] * order - rows["disposal_cost"] * (usable - sold)
 
 
@@ -181,7 +223,9 @@ def _summary(plan: Plan, lines: pd.DataFrame, overrides: pd.DataFrame, days: pd.
         "price_as_planned": int(planned["price_as_planned"].sum()),
         "price_charged_known": int(planned["price_charged"].notna().sum()),
         "order_followed": int(planned["order_followed"].sum()),
+        "expected_waste_value": _total(planned.assign(value=planned["expected_waste"] * planned["unit_cost"]), "value"),
         "unsold_value": _total(planned.assign(value=planned["unsold"] * planned["wholesale_price"]), "value"),
+        "unsold_counted": int(planned["counted_left"].notna().sum()),
         "lost_sales_value": _total(lines.assign(value=lines["lost_sales"] * lines["price_charged"]), "value"),
         "sold_out": int((lines["sold_out_probability"] > SOLD_OUT).sum()),
         "forecast": _forecast_errors(planned[planned["sold"] > 0]),
