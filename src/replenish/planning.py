@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -22,10 +23,12 @@ from replenish.optimise.check import check_plan
 from replenish.optimise.menu import Candidate, build_menu
 from replenish.optimise.model import Problem
 from replenish.optimise.play import judge_week
+from replenish.optimise.rounds import settle, with_transfers
 from replenish.optimise.scenarios import ResidualPool, draw_scenarios, residual_pool
 from replenish.optimise.solve import solve_menu
 from replenish.optimise.week import Day, only_last_carries, solve_week
 from replenish.pricing.response import estimate_response as _estimate
+from replenish.pricing.substitution import switching_between
 from replenish.records import (
     CostForecast,
     DemandForecast,
@@ -35,6 +38,7 @@ from replenish.records import (
     Plan,
     PriceResponse,
     Scenarios,
+    Solution,
     Tables,
 )  # fmt: skip
 from replenish.settings import Settings
@@ -311,9 +315,24 @@ def plan_day(
     """One day: joint scenarios, menu of offers, optimiser, judgement on fresh scenarios."""
     scenarios, fresh = _both_draws(ahead, pool, day, settings, seed)
     candidates, notes = build_candidates(ahead.history, ahead.forecast, ahead.costs, day, carried, settings)
-    problem = day_problem(candidates, scenarios, settings, _on(day, locks))
-    solution = solve_menu(problem, settings.solver)
-    return judge_day(day, problem, solution, candidates, scenarios, fresh, ahead.history, settings, notes)
+
+    def pose(given: Scenarios) -> Problem:
+        return day_problem(candidates, given, settings, _on(day, locks))
+
+    def solve(problem: Problem, start: Sequence[int], gap: float) -> Solution:
+        return solve_menu(problem, settings.solver.model_copy(update={"gap": gap}), start)
+
+    if not settings.pricing.substitution:
+        problem = pose(scenarios)
+        solution = solve_menu(problem, settings.solver)
+        return judge_day(day, problem, solution, candidates, scenarios, fresh, ahead.history, settings, notes)
+    prices = {c.item_code: c.terms.reference_price for c in candidates}
+    switching = switching_between(ahead.history, scenarios.item_codes, prices, ahead.models.price_response)
+    found = settle(scenarios, candidates, switching, pose, solve, settings.solver.gap)
+    return judge_day(
+        day, found.problem, found.solution, candidates, found.scenarios, fresh, ahead.history, settings, notes,
+        partial(with_transfers, switching=switching),
+    )  # fmt: skip
 
 
 def joint_residuals(ahead: Prospect) -> ResidualPool:
@@ -411,7 +430,7 @@ def make_category_plan(
 
     Composites answer to price with the elasticity of a common move of their category's prices, estimated on the items.
     Every composite sold lately is listed; minimum display, shelf space and price changes are rules for items and are
-    not applied.
+    not applied, and no demand moves between categories.
     """
     given = settings or Settings()
     name = one_store(tables, store)
@@ -433,7 +452,7 @@ def category_settings(settings: Settings, count: int) -> Settings:
     """The settings with the rules for single items switched off and all `count` composites on the shelf."""
     return settings.override(
         rules__n_min=count, rules__n_max=None, rules__min_display=0.0, rules__shelf_space=None,
-        rules__max_price_changes=None, rules__order_multiple=1.0,
+        rules__max_price_changes=None, rules__order_multiple=1.0, pricing__substitution=False,
     )  # fmt: skip
 
 

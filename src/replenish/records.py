@@ -231,7 +231,8 @@ class Plan:
     """The plan of one store: `lines` and `candidates` as declared in `schemas.py`.
 
     `summary` is plain JSON: dates, totals, rules with their values and whether they bind, solver, status, gap,
-    `promised`, `expected` (with standard error) and `range_80`. `cover` key (date, category): value, cover, required.
+    `promised`, `expected` (with standard error), `range_80`, and `demand_moved`
+    (from missing to listed items [money]). `cover` key (date, category): value, cover, required.
     `forecast` key (item_code, date): mean and quantiles at the reference price. `price_curve` key (item_code, date,
     price): expected demand, best order, profit of every rung. `settings` is the full settings as JSON.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,22 @@ from replenish.optimise.explain import category_price_index, left_out_reasons, l
 from replenish.optimise.judge import Judgement, Line, judge, standard_error
 from replenish.optimise.menu import Candidate
 from replenish.optimise.model import Problem
+from replenish.optimise.rounds import chosen_lines
 from replenish.optimise.week import BOUND_KIND, WeekSolution
 from replenish.records import DemandForecast, DemandHistory, Override, Plan, Scenarios, Solution
 from replenish.schemas import PLAN_CANDIDATES, PLAN_LINES
 from replenish.settings import Settings
 
 Array = NDArray[np.float64]
+
+
+WORTH_SAYING = 0.05  # of an item's own demand
+PassedOn = Callable[[Scenarios, Sequence[Line]], Scenarios]
+
+
+def as_they_are(scenarios: Scenarios, _: Sequence[Line]) -> Scenarios:
+    """No demand moves between items."""
+    return scenarios
 
 
 @dataclass(frozen=True)
@@ -50,25 +60,35 @@ class DayPlan:
 def judge_day(
     date: pd.Timestamp, problem: Problem, solution: Solution, candidates: Sequence[Candidate], scenarios: Scenarios,
     fresh: Scenarios, history: DemandHistory, settings: Settings, notes: tuple[str, ...],
+    passed_on: PassedOn = as_they_are,
 ) -> DayPlan:  # fmt: skip
-    """The chosen offers and the two cost-plus baselines, all played on the same fresh scenarios."""
+    """The chosen offers and the two cost-plus baselines, all played on the same fresh scenarios.
+
+    `passed_on(fresh, lines)`: the fresh scenarios with what these lines leave to other items; each plan has its own.
+    """
     by_code = {c.item_code: c for c in candidates}
-    chosen = problem.menu.offers.loc[list(solution.chosen)]
-    decided = zip(chosen["item_code"], chosen["price"], chosen["order_quantity"], strict=True)
-    lines = [Line(by_code[code], float(price), float(order)) for code, price, order in decided]
-    best, practice = cost_plus_lines(candidates, scenarios, history, settings.rules, max(len(lines), 1))
-    promised = float(chosen["profit"].sum())
+    lines = chosen_lines(problem, solution, by_code)
+    mine = passed_on(fresh, lines)
+
+    def cost_plus(which: int) -> Judgement:
+        """The baseline with orders that count on what it itself leaves to other items."""
+        given = (history, settings.rules, max(len(lines), 1))
+        first = cost_plus_lines(candidates, passed_on(scenarios, lines), *given)[which]
+        settled = cost_plus_lines(candidates, passed_on(scenarios, first), *given)[which]
+        return judge(settled, passed_on(fresh, settled))
+
+    promised = float(problem.menu.offers.loc[list(solution.chosen), "profit"].sum())
     return DayPlan(
         date,
         problem,
         solution,
         by_code,
         scenarios,
-        fresh,
+        mine,
         promised,
-        judge(lines, fresh),
-        judge(best, fresh),
-        judge(practice, fresh),
+        judge(lines, mine),
+        cost_plus(0),
+        cost_plus(1),
         notes,
     )
 
@@ -113,7 +133,8 @@ def _lines(day: DayPlan, store: str, names: pd.Series) -> pd.DataFrame:
             "category": c.category, "unit": c.unit, "order_quantity": order_quantity, "price": price,
             "unit_cost": float(day.scenarios.cost[:, k].mean()), "reference_price": c.terms.reference_price,
             "loss_rate": c.terms.loss_rate, "carried_over": c.terms.carried_over,
-            "clearance_price": (1 - c.terms.discount) * price, "reason": reasons[c.item_code],
+            "clearance_price": (1 - c.terms.discount) * price,
+            "reason": reasons[c.item_code] + _moved(day.scenarios, k, c.unit),
         })  # fmt: skip
     if not rows:
         return pd.DataFrame(columns=PLAN_LINES.names)
@@ -121,6 +142,16 @@ def _lines(day: DayPlan, store: str, names: pd.Series) -> pd.DataFrame:
     table = pd.DataFrame(rows).merge(judged, on="item_code", validate="1:1")
     order = ["category", "item_name"]
     return table[PLAN_LINES.names].sort_values(order, ignore_index=True)
+
+
+def _moved(scenarios: Scenarios, k: int, unit: str) -> str:
+    """What of the item's demand comes from items that are missing, or goes to items that usually are; in words."""
+    moved = 0.0 if scenarios.transfers is None else float(scenarios.transfers[:, k].mean())
+    if abs(moved) < WORTH_SAYING * float(scenarios.demand[:, k].mean()):
+        return ""
+    if moved > 0:
+        return f" {moved:.1f} {unit} of its demand comes from items that are not there."
+    return f" {-moved:.1f} {unit} of its usual demand goes to items that are usually missing."
 
 
 def _left_out(day: DayPlan, store: str, names: pd.Series) -> pd.DataFrame:
@@ -195,7 +226,7 @@ def _summary(
         "range_80": [float(low), float(high)],
         "shop_definition": float(shop.mean()),
         "solver": days[0].solution.solver,
-        "status": "optimal" if all(d.solution.status == "optimal" for d in days) else "time limit",
+        "status": next((d.solution.status for d in days if d.solution.status != "optimal"), "optimal"),
         "objective": objective,
         "bound": bound,
         "bound_kind": BOUND_KIND if week is not None else "the full menu of every day",
@@ -206,8 +237,21 @@ def _summary(
         "on_top_rung": _on_top_rung(days),
         "baseline": _against(days, "baseline", "cost-plus prices with the best orders", seed),
         "practice": _against(days, "practice", "cost-plus prices, sold out as seldom as the shop", seed),
+        "demand_moved": _demand_moved(days),
         "notes": sorted({n for d in days for n in d.notes} | set(forecast.notes)),
     }  # fmt: skip
+
+
+def _demand_moved(days: Sequence[DayPlan]) -> float:
+    """Expected demand that reaches listed items from missing ones, net, at reference prices [money]."""
+    total = 0.0
+    for day in days:
+        if day.scenarios.transfers is None:
+            continue
+        mean = dict(zip(day.scenarios.item_codes, day.scenarios.transfers.mean(0), strict=True))
+        listed = day.problem.menu.offers.loc[list(day.solution.chosen), "item_code"]
+        total += sum(float(mean[c]) * day.candidates[c].terms.reference_price for c in listed)
+    return total
 
 
 def _totals(days: Sequence[DayPlan]) -> tuple[Array, Array]:

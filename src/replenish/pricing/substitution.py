@@ -12,6 +12,7 @@ share of its demand that is served).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replenish.pricing.fixed_effects import WEAK_F, coefficient, normal_update
-from replenish.records import DemandHistory
+from replenish.records import DemandHistory, PriceResponse
 from replenish.settings import PricingSettings
 
 Array = NDArray[np.float64]
@@ -181,6 +182,23 @@ class Switching:
             mine = np.flatnonzero(self.group == number)
             out[:, mine] = moved[:, mine] @ _destinations(value[mine], listed[mine])
         return np.asarray(np.maximum(out / self.price, -demand))
+
+
+def switching_between(
+    history: DemandHistory, item_codes: Sequence[str], prices: Mapping[str, float], response: PriceResponse
+) -> Switching:
+    """How demand moves between these items; `prices`: item_code → reference price [money/unit]."""
+    codes = list(item_codes)
+    groups = substitute_groups(history.items).reindex(codes)
+    usual = usual_availability(history.panel, history.as_of).reindex(codes).fillna(1.0)
+    share = response.categories.set_index("category")["transfer_share"]
+    category = history.items.set_index("item_code")["category"].reindex(codes)
+    return Switching(
+        np.unique(groups.to_numpy(dtype=str), return_inverse=True)[1],
+        usual.to_numpy(dtype=float),
+        np.array([prices[c] for c in codes]),
+        category.map(share).fillna(float(share.mean())).to_numpy(dtype=float),
+    )
 
 
 def _destinations(value: Array, listed: NDArray[np.bool_]) -> Array:

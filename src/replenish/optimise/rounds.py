@@ -1,0 +1,108 @@
+"""Menu → transfers → menu: the plan of a day when what it leaves unserved moves to other items.
+
+What moves depends on the plan, and the plan on what moves. Each round solves the menu under the last plan's transfers;
+a plan has settled when it is optimal, to the gap asked for, under its own. Its bound is proven given those transfers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replenish.optimise.judge import Line
+from replenish.optimise.menu import Candidate, Menu
+from replenish.optimise.model import Problem
+from replenish.optimise.search import objective_of, relative_gap, shortfall
+from replenish.pricing.substitution import Switching
+from replenish.records import Scenarios, Solution
+
+Array = NDArray[np.float64]
+Pose = Callable[[Scenarios], Problem]
+Solve = Callable[[Problem, Sequence[int], float], Solution]
+MOST_ROUNDS = 5
+FIRST_GAP = 0.005  # of the plan before anything has moved, which only starts the rounds
+NOT_SETTLED = "not settled"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The best plan found; `scenarios` carry what moves under it, `problem` is the menu under them."""
+
+    problem: Problem
+    solution: Solution
+    scenarios: Scenarios
+    rounds: int
+
+
+def settle(
+    scenarios: Scenarios, candidates: Sequence[Candidate], switching: Switching, pose: Pose, solve: Solve, gap: float
+) -> Settled:
+    """At most five rounds; of the plans judged under their own transfers the best, with its true gap.
+
+    `pose` makes the problem of a day from scenarios; `solve(problem, start, gap)` solves it to a relative gap. A plan
+    whose gap stays open is called “not settled” (the transfers of the next plan would undo it); it is still feasible
+    and judged right.
+    """
+    by_code = {c.item_code: c for c in candidates}
+    problem = pose(scenarios)
+    answer = solve(problem, (), max(gap, FIRST_GAP))
+    best: Settled | None = None
+    for number in range(1, MOST_ROUNDS + 1):
+        lines = chosen_lines(problem, answer, by_code)
+        moved = with_transfers(scenarios, lines, switching)
+        problem = pose(moved)
+        rows = _same_offers(problem.menu, lines)
+        answer = solve(problem, rows or (), gap)
+        if rows is not None:
+            own = _under_own_transfers(problem, rows, answer, gap)
+            if best is None or own.objective > best.solution.objective:
+                best = Settled(problem, own, moved, number)
+            if own.gap <= gap:
+                break
+    return best or Settled(problem, answer, moved, MOST_ROUNDS)
+
+
+def chosen_lines(problem: Problem, solution: Solution, candidates: Mapping[str, Candidate]) -> list[Line]:
+    """The chosen offers as lines."""
+    chosen = problem.menu.offers.loc[list(solution.chosen)]
+    decided = zip(chosen["item_code"], chosen["price"], chosen["order_quantity"], strict=True)
+    return [Line(candidates[code], float(price), float(order)) for code, price, order in decided]
+
+
+def with_transfers(scenarios: Scenarios, lines: Sequence[Line], switching: Switching) -> Scenarios:
+    """The scenarios with the demand these lines leave to, or take from, other items of their group.
+
+    An item's availability is the share of its first-choice demand that its stock serves, scenario by scenario.
+    """
+    plain = replace(scenarios, transfers=None)
+    listed = np.zeros(len(plain.item_codes), dtype=bool)
+    served = np.zeros_like(plain.demand)
+    for line in lines:
+        k, terms = plain.item_codes.index(line.candidate.item_code), line.candidate.terms
+        demand = plain.demand_at(k, line.price / terms.reference_price)
+        usable = (1 - terms.loss_rate) * line.order_quantity + terms.carried_over
+        listed[k] = True
+        served[:, k] = np.minimum(1.0, np.divide(usable, demand, out=np.ones_like(demand), where=demand > 0))
+    return replace(plain, transfers=switching.transfers(plain.demand, listed, served))
+
+
+def _same_offers(menu: Menu, lines: Sequence[Line]) -> tuple[int, ...] | None:
+    """Row numbers of the lines' offers in another menu; None when it lacks one (an order beyond its grid)."""
+    offers = menu.offers
+    key = zip(offers["item_code"], offers["price"].round(6), offers["order_quantity"].round(6), strict=True)
+    at = {k: int(row) for k, row in zip(key, offers.index, strict=True)}
+    rows = [at.get((x.candidate.item_code, round(x.price, 6), round(x.order_quantity, 6))) for x in lines]
+    return tuple(sorted(r for r in rows if r is not None)) if None not in rows else None
+
+
+def _under_own_transfers(problem: Problem, rows: tuple[int, ...], answer: Solution, gap: float) -> Solution:
+    """The plan `rows` as a solution of the problem that its own transfers pose; `answer` solved that and bounds it."""
+    objective = objective_of(problem, rows)
+    bound = max(answer.bound, objective)
+    open_gap = relative_gap(objective, bound)
+    status = answer.status if open_gap <= max(gap, answer.gap) else NOT_SETTLED
+    short = shortfall(problem, rows)
+    return replace(answer, chosen=rows, objective=objective, bound=bound, gap=open_gap, status=status, shortfall=short)

@@ -1,0 +1,75 @@
+"""Plans that count on what they leave to other items, worked by hand on two peppers and one shelf place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from replenish.optimise import rounds
+from replenish.optimise.judge import Line
+from replenish.optimise.menu import build_menu
+from replenish.optimise.model import Problem
+from replenish.optimise.rounds import NOT_SETTLED, Settled, settle, with_transfers
+from replenish.optimise.solve import solve_menu
+from replenish.pricing.substitution import Switching
+from replenish.records import Scenarios, Solution
+from tests.optimise.worlds import EXACT, candidate, chosen_lines, rules, scenarios
+
+# Price 2, cost 1: every pepper sold is worth 1. Red sells 6, green 4, and half of what is missing moves to the other.
+PEPPERS = [candidate("red", "pepper"), candidate("green", "pepper")]
+DRAWS = scenarios({"red": [6.0, 6.0], "green": [4.0, 4.0]}, {"red": 1.0, "green": 1.0})
+RULES = rules(n_max=1)
+
+
+def _settle(usual_green: float = 1.0, share: float = 0.5) -> Settled:
+    switching = Switching(np.array([0, 0]), np.array([1.0, usual_green]), np.full(2, 2.0), np.full(2, share))
+
+    def pose(given: Scenarios) -> Problem:
+        return Problem(build_menu(PEPPERS, given, RULES), RULES)
+
+    def solve(problem: Problem, start: Sequence[int], gap: float) -> Solution:
+        return solve_menu(problem, EXACT.model_copy(update={"gap": gap}), start)
+
+    return settle(DRAWS, PEPPERS, switching, pose, solve, 0.0)
+
+
+def test_the_listed_pepper_gets_half_of_the_other_ones_demand() -> None:
+    found = _settle()
+    assert chosen_lines(found.problem, found.solution) == {"red": (2.0, 8.0)}
+    assert (found.solution.objective, found.solution.gap, found.solution.status) == (8.0, 0.0, "optimal")
+    assert found.rounds == 2  # six red ones first; with what moves, eight
+
+
+def test_what_is_usually_missing_has_moved_already() -> None:
+    # Green is there half of the time, so red's past holds half of it: 0.5 · (0.5 − 0) · 4 = 1 more.
+    found = _settle(usual_green=0.5)
+    assert chosen_lines(found.problem, found.solution) == {"red": (2.0, 7.0)}
+
+
+def test_without_switching_the_first_plan_stands() -> None:
+    found = _settle(share=0.0)
+    assert chosen_lines(found.problem, found.solution) == {"red": (2.0, 6.0)}
+    assert found.rounds == 1
+
+
+def test_a_plan_that_has_not_settled_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "MOST_ROUNDS", 1)
+    found = _settle()
+    # Six red ones under their own transfers earn 6; eight would earn 8: a third is open.
+    assert chosen_lines(found.problem, found.solution) == {"red": (2.0, 6.0)}
+    assert found.solution.status == NOT_SETTLED
+    assert found.solution.gap == pytest.approx(1 / 3)
+
+
+def test_a_sold_out_item_passes_on_what_it_could_not_serve() -> None:
+    switching = Switching(np.array([0, 0]), np.ones(2), np.full(2, 2.0), np.full(2, 0.5))
+    lines = [Line(PEPPERS[0], 2.0, 3.0), Line(PEPPERS[1], 2.0, 9.0)]
+    moved = with_transfers(DRAWS, lines, switching)
+    # Red serves 3 of 6, so half of the missing 3 moves to green; green serves all and gives nothing.
+    assert moved.transfers is not None
+    assert moved.transfers[0] == pytest.approx([0.0, 1.5])
+    assert moved.demand_at(1, 1.0) == pytest.approx([5.5, 5.5])
+    # Asked again, it starts from first-choice demand, not from what had moved before.
+    assert with_transfers(moved, lines, switching).transfers == pytest.approx(moved.transfers)
