@@ -55,8 +55,25 @@ def test_the_page_and_the_json_tell_every_policy(found):
 def test_unknown_names_are_refused():
     with pytest.raises(ConfigError, match="Unknown world “paradise”"):
         simulate(["paradise"])
+    with pytest.raises(ConfigError, match="Unknown knowledge “future”"):
+        simulate(["calm"], known=["future"])
     with pytest.raises(ConfigError, match="Unknown policy “magic”"):
         simulate(["calm"], ["magic"])
+
+
+@pytest.mark.parametrize(("field", "name"), [("sale_times", "times"), ("stock_counts", "stock")])
+def test_what_the_shop_does_not_know_is_not_in_its_tables(field, name):
+    stage = set_stage(Season("calm", seed=3, days=2, history_days=28, **{field: False}))
+    seen = []
+    play_season(stage, lambda view: seen.append(view.tables) or practice(stage)(view))
+    for tables in seen:
+        if name == "times":
+            assert tables.intraday_sales.empty
+            assert tables.daily_sales["last_sale_hour"].isna().all()
+        else:
+            assert tables.stock is None
+            assert tables.orders is None
+    assert seen[1].daily_sales["date"].nunique() == 29
 
 
 def test_practice_mixed_with_itself_is_practice():

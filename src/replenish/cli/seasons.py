@@ -32,6 +32,8 @@ def simulate(
     seeds: Annotated[int, typer.Option("--seeds", help="Seasons per world: seeds from --seed on.", min=1)] = 2,
     seed: Seed = 0,
     history: Annotated[int, typer.Option("--history-days", help="Days of past before a season.", min=60)] = 365,
+    known: Annotated[str, typer.Option("--known", help="What the shop knows beside sales: times, stock, costs.")
+    ] = "times,stock",
     folder: Annotated[
         Path, typer.Option("--folder", help="Finished seasons are kept here and not played again.", metavar="DIR")
     ] = Path("out/seasons"),
@@ -52,7 +54,19 @@ def simulate(
         raise ConfigError(f"--output {output}: choose one of {', '.join(FORMATS)}.")
     chosen = list(WORLDS) if worlds == "main" else _names(worlds)
     with progress_steps() as progress:
-        found = play(chosen, _names(policies), days, seeds, seed, history, folder, backend.value, workers, progress)
+        found = play(
+            chosen,
+            _names(policies),
+            days,
+            seeds,
+            seed,
+            history,
+            folder,
+            _names(known),
+            backend.value,
+            workers,
+            progress,
+        )
     if output is not None:
         _write(found, output)
     if as_json:

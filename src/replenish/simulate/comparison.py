@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ COMPARED = ("practice", "practice-tuned", "practice+5%", "replenish", "replenish
 SPLIT = ("replenish", "replenish-lean")
 SEERS = {"clairvoyant": False, "foresight": True}
 """Benchmarks that are played after the policies, from their plans; True: knows even who will come."""
+KNOWN = {"times": "sale_times", "stock": "stock_counts", "costs": "costs_known"}
+"""What a shop may know beside its sales → field of `Season`."""
 Progress = Callable[[str], None]
 
 
@@ -66,6 +69,7 @@ def simulate(
     seed: int = 0,
     history_days: int = 365,
     folder: str | Path = "out/seasons",
+    known: Sequence[str] = ("times", "stock"),
     backend: Backend = "serial",
     workers: int = 2,
     progress: Progress | None = None,
@@ -73,11 +77,14 @@ def simulate(
     """Seasons of `days` days in every world with seeds `seed`, `seed` + 1, … under every policy, and their comparison.
 
     All policies of a world and seed meet the same shoppers and wholesale prices; practice always runs along. Finished
-    seasons lie in `folder` and are not played again. `progress` is told of every season (`serial`) or of every world
-    and seed that is through. Raises `ConfigError` for unknown names, or the first error that stopped a season.
+    seasons lie in `folder` and are not played again. `known`: what the shop knows beside its sales, of “times” (of
+    sales), “stock” (counts at close, and orders) and “costs” (tomorrow's wholesale prices in the evening). `progress`
+    is told of every season (`serial`) or of every world and seed that is through. Raises `ConfigError` for unknown
+    names, or the first error that stopped a season.
     """
-    _check_names(worlds, policies)
-    base = Season("", days=days, history_days=history_days)
+    _check_names(worlds, policies, known)
+    knows: dict[str, Any] = {field: name in known for name, field in KNOWN.items()}
+    base = Season("", days=days, history_days=history_days, **knows)
     names = (*dict.fromkeys([BASELINE, *(p for p in policies if p not in SEERS)]), *(p for p in SEERS if p in policies))
     pairs = [f"{world}/{seed + k}" for k in range(seeds) for world in worlds]
     play = partial(play_pair, base, names, Path(folder), progress if backend == "serial" else None)
@@ -86,16 +93,17 @@ def simulate(
     _raise_first(results)
     found = [frames for result in results if (frames := result.value) is not None]
     arguments = {"worlds": list(worlds), "policies": list(names), "days": days, "seeds": seeds, "seed": seed,
-                 "history_days": history_days}  # fmt: skip
+                 "history_days": history_days, "known": list(known)}  # fmt: skip
     seasons, by_day = (pd.concat(frames, ignore_index=True) for frames in zip(*found, strict=True))
     return Comparison(seasons, by_day, arguments)
 
 
-def _check_names(worlds: Sequence[str], policies: Sequence[str]) -> None:
-    for what, asked, known in (("world", worlds, PRESETS), ("policy", policies, [*POLICIES, *SEERS])):
-        unknown = [name for name in asked if name not in known]
-        if unknown or not asked:
-            raise ConfigError(f"Unknown {what} “{', '.join(unknown)}”. There are: {', '.join(known)}.")
+def _check_names(worlds: Sequence[str], policies: Sequence[str], known: Sequence[str]) -> None:
+    names = (("world", worlds, PRESETS), ("policy", policies, [*POLICIES, *SEERS]), ("knowledge", known, KNOWN))
+    for what, asked, there in names:
+        unknown = [name for name in asked if name not in there]
+        if unknown or not (asked or what == "knowledge"):
+            raise ConfigError(f"Unknown {what} “{', '.join(unknown)}”. There are: {', '.join(there)}.")
 
 
 def _tell(progress: Progress, result: StoreResult[Any], done: int, total: int) -> None:
@@ -185,9 +193,19 @@ class Mixed:
 # ---------------------------------------------------------------- kept on disk
 
 
+@cache
+def code_mark() -> str:
+    """Eight digits that change with the package's code: seasons of another version are played again."""
+    package = Path(__file__).parents[1]
+    digest = sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
 @dataclass(frozen=True)
 class Shelf:
-    """Finished seasons on disk: two Parquet files per policy in a folder named by the season's arguments."""
+    """Finished seasons on disk: two Parquet files per policy, in a folder named by arguments and code."""
 
     folder: Path
     season: Season
@@ -195,7 +213,7 @@ class Shelf:
     def _path(self, policy: str, table: str) -> Path:
         facts = asdict(self.season)
         changed = [f"{k}={v}" for k, v in facts.items() if v != getattr(Season(""), k) and k not in ("world", "seed")]
-        name = "-".join([self.season.world, f"seed{self.season.seed}", f"{self.season.days}d", *changed])
+        name = "-".join([self.season.world, f"seed{self.season.seed}", f"{self.season.days}d", *changed, code_mark()])
         return self.folder / name / f"{policy.replace(' | ', '.')}.{table}.parquet"
 
     def read(self, policy: str) -> Books | None:

@@ -61,6 +61,8 @@ def policies_page(found: Comparison) -> str:
         f"replenish simulate --worlds {','.join(asked['worlds'])} --policies {','.join(asked['policies'])} "
         f"--days {asked['days']} --seeds {asked['seeds']} --seed {asked['seed']} --output docs/policies.md"
     )
+    if asked["known"] != ["times", "stock"]:
+        command += f" --known {','.join(asked['known'])}"
     parts = [INTRODUCTION.format(command=command, seeds=asked["seeds"], days=asked["days"])]
     worlds = [w for w in found.summary["world"].unique() if w != "all"]
     for world in ["all", *worlds]:

@@ -206,14 +206,17 @@ class Replenish(Planner):
     def anchored(self, ahead: Prospect, evening: Evening, usual: Array) -> Settings:
         """The settings with the price index held to the shop's cost-plus prices, not to the last ones charged.
 
-        The rule is against last prices; the cap makes up for how far they are off cost plus, by 3 % a night at most.
+        The rule is against last prices; the cap makes up for how far those of yesterday's shelf are off cost plus, by
+        3 % a night at most.
         """
         cap = self.settings.rules.price_index_cap
         if cap is None:
             return self.settings
         table = ahead.forecast.table.set_index("item_code")
         rows = pd.DataFrame({"usual": usual, "last": evening.last_price}, index=self.codes).join(table["mean"])
-        rows = rows[evening.on_market].dropna()
+        rows = rows[evening.on_market & evening.offered[-1]].dropna()
+        if rows.empty:
+            return self.settings
         level = float((rows["mean"] * rows["usual"]).sum() / (rows["mean"] * rows["last"]).sum())
         needed = float(np.clip((1 + cap) * level - 1, -NIGHTLY_MOVE, cap + NIGHTLY_MOVE))
         return self.settings.override(rules__price_index_cap=needed)
@@ -316,6 +319,7 @@ POLICIES: dict[str, Callable[[Stage], SeasonPolicy]] = {
     "replenish+5%": _replenish(rules__price_index_cap=0.05),
     "replenish-lean": _replenish(rules__goodwill=0.0),
     "replenish-generous": _replenish(rules__goodwill=0.6),
+    "replenish-cvar": _replenish(rules__risk_weight=0.3),
     "replenish-no-pricing": _replenish(False, rules__price_index_cap=None),
     "replenish-no-recovery": _replenish(history__stockout_min_sales=1_000_000),
 }
