@@ -1,40 +1,46 @@
 """A tighter bound and good plans from the menu's structure: categories hang together only through few rows.
 
-Price index, cover and "one offer per item" speak of one category each; shelf count, budget, shelf space and the like
-link the categories. With prices d on the linking rows (Lagrange multipliers) every category is a small whole-number
-problem of its own, and
+"One offer per item", cover and the price index speak of one category each; shelf count, budget and all other rows are
+given prices. With prices d on the linking rows
+(Lagrange multipliers) every category is a small whole-number problem of its own, and
 
     bound(d) = Σ_g max { (gain − d·A_link) x : x whole, rows of g } + Σ_r d_r·limit_r
 
-holds for every plan (Geoffrion 1974). It sees whole numbers inside the categories, which the linear relaxation does
-not: with price index rows that is most of the gap. Prices come from a master problem over the category plans found so
-far (Dantzig & Wolfe 1960), smoothed (Wentges 1997).
+holds for every plan (Geoffrion 1974). It sees whole numbers under the price index, which the linear relaxation does
+not, and that is most of the gap. Prices come from a master problem over the category plans found so far (Dantzig &
+Wolfe 1960), smoothed (Wentges 1997).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from replenish.optimise.knapsack import Group, Rows, best_choice
 from replenish.optimise.linear import LinearModel, solve_linear
 
 Array = NDArray[np.float64]
-BLOCK_TIME_S = 5.0
-FIRST_LOSS = 0.002  # of the block's value: how far below its relaxation a category is first looked for
+MASTER_TIME_S = 5.0
 SMOOTHING = 0.5
 
 
 @dataclass(frozen=True)
 class Block:
-    """Columns and rows (numbers in the whole model) of one category."""
+    """One category: its columns (numbers in the whole model), by item; its index and cover rows (−1: none).
+
+    `short`: column of the shortfall (−1: none), which is of the category too."""
 
     name: str
     columns: NDArray[np.int64]
-    rows: NDArray[np.int64]
+    items: tuple[NDArray[np.int64], ...]
+    must: tuple[bool, ...]
+    index: int
+    cover: int
+    short: int
 
 
 @dataclass(frozen=True)
@@ -56,27 +62,50 @@ class Bound:
     patterns: dict[tuple[int, bytes], Array] = field(default_factory=dict)
 
 
-def split(model: LinearModel, category_of_column: list[str], category_of_row: list[str]) -> Structure:
-    """The model by category; an empty name means that the row or column links categories."""
-    columns, rows = np.array(category_of_column), np.array(category_of_row)
-    names = sorted({c for c in category_of_column if c})
-    blocks = tuple(Block(n, np.flatnonzero(columns == n), np.flatnonzero(rows == n)) for n in names)
-    return Structure(model, blocks, np.flatnonzero(rows == ""), np.flatnonzero(columns == ""))
+def split(model: LinearModel, item_of: dict[int, str], category_of: dict[str, str]) -> Structure:
+    """The menu model by category; `item_of`: item code by column of an offer, `category_of`: category by item code."""
+    rows = {name: k for k, name in enumerate(model.rows)}
+    places = {name: k for k, name in enumerate(model.columns)}
+    columns: dict[str, list[int]] = {}
+    for column, item in item_of.items():
+        columns.setdefault(item, []).append(column)
+    blocks = []
+    for name in sorted(set(category_of.values())):
+        items = [i for i in sorted(columns) if category_of[i] == name]
+        groups = tuple(np.array(columns[i]) for i in items)
+        must = tuple(("must_list", i) in rows for i in items)
+        index, cover = (rows.get((rule, name), -1) for rule in ("price_index", "category_cover"))
+        short = places.get(("short", name), -1)
+        own = np.concatenate([*groups, np.array([short] if short >= 0 else [], dtype=np.int64)])
+        blocks.append(Block(name, own, groups, must, index, cover, short))
+    of_blocks = {int(c) for block in blocks for c in block.columns}
+    linking = np.array([k for name, k in rows.items() if not _inside(name, category_of)], dtype=np.int64)
+    free = np.array([k for k in range(len(model.gain)) if k not in of_blocks], dtype=np.int64)
+    return Structure(model, tuple(blocks), linking, free)
+
+
+def _inside(row: tuple[str, object], category_of: dict[str, str]) -> bool:
+    """Whether a row speaks of one category that has offers."""
+    name, index = row
+    if name in ("price_index", "category_cover"):
+        return index in set(category_of.values())
+    return name in ("offers_per_item", "must_list")
 
 
 def tighten(
-    structure: Structure, duals: Array, bound: float, plan: Array, threads: int, rounds: int
+    structure: Structure, duals: Array, bound: float, plan: Array, threads: int, rounds: int, money: float = 1e-6
 ) -> Iterator[Bound]:
     """Better and better bounds, and more and more category plans, one yield per round.
 
-    `duals` of the rows and `bound` are the relaxation's, `plan` is a feasible plan (values by column).
+    `duals` of the rows and `bound` are the relaxation's, `plan` is a feasible plan (values by column), `money` is what
+    the bound may be off for all categories together.
     """
     prices = duals[structure.linking]
     state = Bound(bound, prices)
     for k, block in enumerate(structure.blocks):
         _keep(state, k, plan[block.columns])
     for _ in range(rounds):
-        value, found = lagrangian(structure, prices, threads)
+        value, found = lagrangian(structure, prices, duals, money)
         if value < state.value:
             state.value, state.prices = value, prices
         new = [_keep(state, k, x) for k, x in enumerate(found)]
@@ -87,14 +116,14 @@ def tighten(
 
 
 def _keep(state: Bound, block: int, x: Array) -> bool:
-    key = (block, np.round(x).astype(np.int8).tobytes())
+    key = (block, (x > 0.5).tobytes())
     fresh = key not in state.patterns
     state.patterns[key] = x
     return fresh
 
 
-def lagrangian(structure: Structure, prices: Array, threads: int) -> tuple[float, list[Array]]:
-    """bound(d) at `prices` of the linking rows, and the category plans that attain it."""
+def lagrangian(structure: Structure, prices: Array, duals: Array, money: float) -> tuple[float, list[Array]]:
+    """bound(d) at `prices` of the linking rows, and the category plans that attain it; `duals`: see `tighten`."""
     model = structure.model
     link = model.matrix[structure.linking]
     gain = model.gain - link.T @ prices
@@ -102,10 +131,30 @@ def lagrangian(structure: Structure, prices: Array, threads: int) -> tuple[float
     total += _limits(gain[structure.free], model.lower[structure.free], model.upper[structure.free])
     found = []
     for block in structure.blocks:
-        worth, x = _best_of_block(_block_model(model, block, gain), threads)
-        total += worth
-        found.append(x)
+        choice = best_choice(_groups(model, block, gain), _rows(model, block, duals), money / len(structure.blocks))
+        total += choice.bound
+        x = np.zeros(len(gain))
+        x[choice.columns] = 1.0
+        if block.short >= 0:
+            x[block.short] = max(float(model.low[block.cover] - (model.matrix[[block.cover]] @ x)[0]), 0.0)
+        found.append(x[block.columns])
     return total, found
+
+
+def _groups(model: LinearModel, block: Block, gain: Array) -> list[Group]:
+    def row(number: int) -> Array:
+        return model.matrix[[number]].toarray().ravel() if number >= 0 else np.zeros(len(gain))
+
+    weight, cover = row(block.index), row(block.cover)
+    return [Group(c, gain[c], weight[c], cover[c], must) for c, must in zip(block.items, block.must, strict=True)]
+
+
+def _rows(model: LinearModel, block: Block, duals: Array) -> Rows:
+    capacity = float(model.high[block.index]) if block.index >= 0 else 0.0
+    if block.cover < 0:
+        return Rows(capacity)
+    penalty = -float(model.gain[block.short]) if model.upper[block.short] > 0 else float("inf")
+    return Rows(capacity, float(model.low[block.cover]), penalty, -float(duals[block.cover]))
 
 
 def _limits(price: Array, low: Array, high: Array) -> float:
@@ -115,41 +164,6 @@ def _limits(price: Array, low: Array, high: Array) -> float:
     if (open_end & (np.abs(price) > 1e-7)).any():
         return float("inf")
     return float((price[~open_end] * limit[~open_end]).sum())
-
-
-def _block_model(model: LinearModel, block: Block, gain: Array) -> LinearModel:
-    chosen = np.zeros(len(model.gain), dtype=bool)
-    chosen[block.columns] = True
-    part = replace(model, gain=gain).part(chosen)
-    rows = block.rows
-    return replace(
-        part, rows=tuple(part.rows[r] for r in rows), matrix=part.matrix[rows], low=part.low[rows], high=part.high[rows]
-    )
-
-
-def _best_of_block(model: LinearModel, threads: int) -> tuple[float, Array]:
-    """Bound and plan of one category: whole-number problem over the columns its relaxation does not rule out.
-
-    A plan with a column of reduced gain −r is worth at most the relaxation less r. So columns beyond a guessed loss are
-    left out; if the best plan of the others loses less than the guess, it is the best of all.
-    """
-    relaxed = solve_linear(model.relaxed(), threads, BLOCK_TIME_S)
-    if relaxed.status == "infeasible":
-        return -np.inf, np.zeros(len(model.gain))
-    loss = np.maximum(-relaxed.reduced, 0.0)
-    allowed = FIRST_LOSS * max(abs(relaxed.objective), 1.0)
-    while True:
-        kept = (loss <= allowed) | ~model.whole
-        answer = solve_linear(model.part(kept), threads, BLOCK_TIME_S, 1e-5)
-        lost = relaxed.objective - answer.objective if answer.found else np.inf
-        if lost <= allowed or kept.all():
-            break
-        allowed = lost if np.isfinite(lost) else 4 * allowed
-    x = np.zeros(len(model.gain))
-    if answer.found:
-        x[kept] = answer.values
-    # A plan with a column left out is worth at most the relaxation less `allowed`.
-    return (max(answer.bound, relaxed.objective - allowed) if not kept.all() else answer.bound), x
 
 
 def _master_prices(structure: Structure, state: Bound, threads: int) -> Array:
@@ -175,5 +189,5 @@ def _master_prices(structure: Structure, state: Bound, threads: int) -> Array:
         np.concatenate([np.full(len(owners), np.inf), model.upper[free]]),
         np.zeros(len(owners) + len(free), dtype=bool),
     )  # fmt: skip
-    answer = solve_linear(master, threads, BLOCK_TIME_S)
+    answer = solve_linear(master, threads, MASTER_TIME_S)
     return answer.duals[: len(linking)] if len(answer.duals) else state.prices

@@ -94,28 +94,25 @@ def _name(data: Any) -> tuple[str, Any]:
 
 def solve_linear(
     model: LinearModel, threads: int, time_limit_s: float, gap: float = 0.0, start: Array | None = None,
+    money: float = 1e-6,
 ) -> LinearAnswer:  # fmt: skip
-    """HiGHS's answer; `gap` is relative, `start` a first guess of the values (it need not be feasible).
+    """HiGHS's answer; it stops at the relative `gap` or when plan and bound are `money` apart, whichever comes first.
 
-    Raises `SolverError` when HiGHS ends in any way but optimal, infeasible or out of time.
+    `start`: a first guess of the values (it need not be feasible). Raises `SolverError` when HiGHS ends in any way but
+    optimal, infeasible or out of time.
     """
-    solver = _solver(model, threads, time_limit_s, gap)
+    _set_threads(threads)
+    solver: Any = highspy.Highs()
+    options = {"output_flag": False, "threads": threads, "time_limit": time_limit_s}
+    for name, value in (options | {"mip_rel_gap": gap, "mip_abs_gap": money}).items():
+        solver.setOptionValue(name, value)
+    solver.passModel(_highs_model(model))
     if start is not None:
         guess = highspy.HighsSolution()
         guess.col_value = start.tolist()
         solver.setSolution(guess)
     solver.run()
     return _read(solver, bool(model.whole.any()))
-
-
-def _solver(model: LinearModel, threads: int, time_limit_s: float, gap: float) -> Any:
-    _set_threads(threads)
-    solver: Any = highspy.Highs()
-    options = {"output_flag": False, "threads": threads, "time_limit": time_limit_s, "mip_rel_gap": gap}
-    for name, value in options.items():
-        solver.setOptionValue(name, value)
-    solver.passModel(_highs_model(model))
-    return solver
 
 
 def _highs_model(model: LinearModel) -> Any:

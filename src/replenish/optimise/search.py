@@ -19,16 +19,16 @@ from replenish.settings import SolverSettings
 Array = NDArray[np.float64]
 TOLERANCE = 1e-6  # the solver's feasibility and optimality tolerances, in money
 FIRST_COLUMNS = 3  # offers per item, best reduced gain first, in the problem that finds the first plan
-FIRST_GAP = 0.003
+FIRST_GAP = 0.01
 FIRST_SHARE = 0.3  # of the time limit
 ROUNDS = 12  # of prices between the categories
+BLOCK_SHARE = 0.25  # of the gap asked for that the categories' own gaps may use up
 SMALL = 100  # offers; so few are solved at once
 STARTS = 3  # of the rounds of prices, when worst-scenario rows were added meanwhile
 MAX_TAILS = 60  # weights of worst scenarios added to the relaxation
 TAIL_GAP = 2e-5  # relative overstatement of `tail` that the relaxation may keep
 PLAN_TAILS = 6  # … and after a plan found
 GAP_MARGIN = 0.95  # stop a little inside the gap asked for, so that rounding never leaves the plan outside it
-BLOCK_ROWS = ("offers_per_item", "must_list", "category_cover", "price_index")
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,8 @@ class Search:
         structure = self._structure()
         plan, duals = self.values(self.best.chosen), np.zeros(len(self.model.rows))
         duals[: len(self.relaxed.duals)] = self.relaxed.duals  # rows added since have no price yet
-        for state in tighten(structure, duals, self.bound, plan, self.settings.threads, ROUNDS):
+        money = max(self.settings.gap * abs(self.best.objective) * BLOCK_SHARE, TOLERANCE)
+        for state in tighten(structure, duals, self.bound, plan, self.settings.threads, ROUNDS, money):
             self.bound = min(self.bound, state.value)
             columns = np.zeros(len(self.model.columns), dtype=bool)
             for (k, _), x in state.patterns.items():
@@ -236,14 +237,9 @@ class Search:
                 return
 
     def _structure(self) -> Structure:
-        category = dict(zip(self.offers.index, self.offers["category"], strict=True))
-        of_item = dict(zip(self.offers["item_code"], self.offers["category"], strict=True))
-        columns = [
-            str(category[index] if name == "x" else index if name == "short" else "")
-            for name, index in self.model.columns
-        ]
-        rows = [str(of_item.get(index, index) if name in BLOCK_ROWS else "") for name, index in self.model.rows]
-        return split(self.model, columns, rows)
+        codes = self.offers["item_code"]
+        item_of = {k: str(codes[m]) for m, k in self.column.items()}
+        return split(self.model, item_of, dict(zip(codes, self.offers["category"], strict=True)))
 
     def remaining(self) -> LinearAnswer:
         """The whole-number problem over every offer that could still better the best plan (reduced-cost fixing)."""
