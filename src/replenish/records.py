@@ -95,9 +95,10 @@ class DemandHistory:
 
     `panel` key (item_code, date): category, unit, sold, full_price_sold, clearance_sold [unit], full_price [money/unit,
     that day's, empty when none], reference_price (last full price up to and including the day), wholesale_price (last
-    valid), transactions, offered (probability), closed, sold_out_probability, demand [unit], demand_weight (0–1),
-    clearance_day. `calendar` key date: closed, holiday features. `profile` key (category, weekday, half_hour):
-    cumulative share of the day's transactions at the end of that half hour. `findings`: notes for the data report.
+    valid), transactions, offered (probability), closed, sold_out_probability, hidden (by a stock-out) [unit],
+    demand [unit], demand_weight (0–1), clearance_day. `calendar` key date: closed, holiday features. `profile` key
+    (category, weekday, half_hour): cumulative share of the day's transactions at the end of that half hour.
+    `findings`: notes for the data report.
     """
 
     store: str
@@ -145,10 +146,11 @@ class FittedModels:
 class DemandForecast:
     """Demand at the reference price if offered; one store.
 
-    `table` key (item_code, date): item_name, category, unit, reference_price, horizon, mean, sigma, q05 … q95 [unit],
-    offered_share, model (which members, or why a fallback). `residuals` past days × item codes: standardised residuals
-    (actual − forecast)/σ of whole past days, NaN where nothing was observed: the material of the joint scenarios.
-    `members` key (item_code, date): one column per member. `weights` per category: blend weights. `notes`: fallbacks.
+    `table` key (item_code, date): item_name, category, unit, reference_price, horizon, mean, sigma, q025 … q975 [unit],
+    offered_share, demand_share (demand per unit of expected sales), model (which members, or why a
+    fallback). `residuals` past days × item codes: standardised residuals (actual − forecast)/σ of whole past days,
+    NaN where nothing was observed: the material of the joint scenarios. `members` key (item_code, date): one column
+    per member. `weights` per category: blend weights. `notes`: fallbacks.
     """
 
     table: pd.DataFrame

@@ -86,7 +86,7 @@ class ForecastSettings(Section):
     horizon_days: int = Field(7, ge=1, le=28, description="longest horizon the models are fitted for")
     boosting: bool = Field(True, description="use the global LightGBM member")
     arima: bool = Field(True, description="use the ARIMA member for categories")
-    boosting_days: int = Field(730, ge=60, description="days of history the LightGBM member learns from")
+    boosting_days: int = Field(365, ge=60, description="days of history the LightGBM member learns from")
     validation_days: int = Field(
         119, ge=28, description="last days on which blend weights, conformal bands and joint residuals are measured"
     )

@@ -25,9 +25,10 @@ def make_rows() -> pd.DataFrame:
         "category": ["fruit", "fruit", "vegetable"], "actual": [10.0, 6.0, 4.0], "mean": [12.0, 6.0, 2.0],
         "sold_out": [False, False, True], "offered": [1.0, 1.0, 0.4], "price_assumed": [2.0, 2.0, 10.0],
         "naive_mae": [4.0, 4.0, 2.0], "naive_mse": [16.0, 16.0, 4.0],
+        "cost_assumed": [1.0, 0.5, 2.5],
     })  # fmt: skip
-    bands = {"q05": [4, 4, 4], "q10": [6, 4, 5], "q25": [7, 5, 5], "q50": [8, 5, 6], "q75": [10, 6, 7],
-             "q90": [12, 8, 9], "q95": [14, 9, 10]}  # fmt: skip
+    bands = {"q025": [3, 3, 5], "q05": [4, 4, 4], "q10": [6, 4, 5], "q25": [7, 5, 5], "q50": [8, 5, 6],
+             "q75": [10, 6, 7], "q90": [12, 8, 9], "q95": [14, 9, 10], "q975": [15, 10, 11]}  # fmt: skip
     return rows.assign(**{name: np.array(values, dtype=float) for name, values in bands.items()})
 
 
@@ -42,8 +43,8 @@ def make_rows() -> pd.DataFrame:
         (metrics.nwrmsle, np.sqrt((np.log(13 / 11) ** 2 + 0 + np.log(5 / 3) ** 2) / 3)),
         (metrics.coverage_80, 2 / 3),  # the pepper's 4 is below its q10 of 5
         (metrics.width_80, (6 + 4 + 4) / 20),
-        (metrics.coverage_90, 3 / 3),
-        (metrics.width_90, (10 + 5 + 6) / 20),
+        (metrics.coverage_95, 2 / 3),  # the pepper's 4 is below its q025 of 5
+        (metrics.width_95, (12 + 7 + 6) / 20),
     ],
 )
 def test_metrics_by_hand(metric: metrics.Metric, by_hand: float) -> None:
@@ -53,6 +54,14 @@ def test_metrics_by_hand(metric: metrics.Metric, by_hand: float) -> None:
 def test_pinball_by_hand() -> None:
     """Apple, actual 10: losses .05·6, .10·4, .25·3, .50·2, .75·0, .10·2, .05·4 = 2.85; ÷ 7 quantiles ÷ naive 4."""
     assert metrics.pinball(make_rows().iloc[:1]) == pytest.approx(2.85 / 7 / 4)
+
+
+def test_cost_at_the_newsvendor_quantile_by_hand() -> None:
+    """Apple, price 2: at cost 1 the median 8 is ordered, 2 short, margin 2 lost; at cost 0.5 the upper quartile 6.
+
+    Pepper, price 10, cost 2.5: the upper quartile 7, 3 too many, 7.5 wasted. Value sold 20 + 12 + 40.
+    """
+    assert metrics.newsvendor(make_rows()) == pytest.approx((2 * 1 + 0 + 3 * 2.5) / 72)
 
 
 def test_rows_without_bands_or_scale_are_left_out_of_the_metrics_that_need_them() -> None:

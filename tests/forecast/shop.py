@@ -32,6 +32,7 @@ def matrix(
         category=np.array(category or ["leafy"] * items),
         unit=np.array(unit or ["kg"] * items),
         elasticity=beta,
+        demand_share=np.ones(items),
         neutral=demand * prices**-beta,
         weight=taught,
         sold=demand.copy(),

@@ -63,7 +63,6 @@ def test_covariates_are_those_of_the_target_date():
     eve, holiday = features(m, origin, 3), features(m, origin, 4)
     assert (eve["weekday"].iloc[0], eve["is_holiday"].iloc[0], eve["days_to_holiday"].iloc[0]) == (5, 0, 1)
     assert (holiday["weekday"].iloc[0], holiday["is_holiday"].iloc[0], holiday["month"].iloc[0]) == (6, 1, 1)
-    assert holiday["day_of_year"].iloc[0] == 1
     assert (holiday["horizon"] == 4).all()
 
 

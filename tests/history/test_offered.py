@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from replenish.history.offered import _backward, _Chain, _filter, from_stock, offered_probability
+from replenish.history.offered import _backward, _Chain, _filter, from_stock, offered_probability, usual_sales
 
 
 def probabilities(
@@ -87,8 +87,8 @@ def test_days_before_the_first_sale_are_no_days_off():
 def test_what_was_seen_that_evening_uses_no_later_day():
     chain = _Chain(np.full(1, 0.97), np.full(1, 0.95), np.full(1, 0.6), 0.9, 0.2)
     sold = np.r_[np.ones(20), np.zeros(10), np.ones(5)][:, None]
-    full = _filter(chain, sold, sold, np.ones(35))
-    part = _filter(chain, sold[:25], sold[:25], np.ones(25))
+    full = _filter(chain, sold, sold, np.ones(35), np.ones((35, 1)))
+    part = _filter(chain, sold[:25], sold[:25], np.ones(25), np.ones((25, 1)))
     np.testing.assert_array_equal(full[:25], part)
     smoothed, _ = _backward(chain, full, np.ones_like(sold))
     assert smoothed[-1] == full[-1]
@@ -110,7 +110,7 @@ def test_on_a_market_with_known_offers_nearly_as_good_as_with_the_true_parameter
     rows = (rng.random((days, items)) < np.where(on > 0, truth.row_if_on, truth.row_if_off)).astype(float)
     started = np.maximum.accumulate(sold, axis=0)
     found = offered_probability(sold, rows, started, np.ones(days))[0] >= 0.5
-    oracle = _backward(truth, _filter(truth, sold, rows, np.ones(days)), started)[0] >= 0.5
+    oracle = _backward(truth, _filter(truth, sold, rows, np.ones(days), np.ones(sold.shape)), started)[0] >= 0.5
     silent = (sold == 0) & (started > 0)
     error, best = (found != on)[silent].mean(), (oracle != on)[silent].mean()
     assert error < best + 0.01
@@ -152,3 +152,18 @@ def test_stock_of_the_evening_before_puts_an_item_on_the_shelf(panel):
 
 def test_without_stock_and_orders_nothing_is_told(panel):
     assert from_stock(panel, ITEMS, None, None).isna().all()
+
+
+def test_a_gap_of_a_brisk_seller_is_no_day_on_offer_that_of_a_slow_one_may_be():
+    """Sixty days, one without a sale. At 30 sales a day the chance of none is (4/34)⁴ = 0.0002, at 2 a day 0.2."""
+    sold = np.ones((60, 2))
+    sold[40] = 0
+    usual = np.tile([30.0, 2.0], (60, 1))
+    started, costed = np.ones((60, 2)), np.ones((60, 2))
+    now, _ = offered_probability(sold, costed, started, np.ones(60), usual)
+    assert now[40, 0] < 0.5 < now[40, 1]
+
+
+def test_usual_sales_are_those_of_the_ten_selling_days_before():
+    panel = pd.DataFrame({"item_code": ["A"] * 4 + ["B"] * 2, "transactions": [4, 0, 8, 2, 5, 5]})
+    np.testing.assert_allclose(usual_sales(panel), [np.nan, 4, 4, 6, np.nan, 5])

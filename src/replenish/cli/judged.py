@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-PRINTED = ("wape", "bias", "rmsse", "mase", "pinball", "coverage_80", "coverage_90")
+PRINTED = ("wape", "bias", "rmsse", "mase", "pinball", "coverage_80", "coverage_95")
 REVIEWED = (
     "item",
     "unit",

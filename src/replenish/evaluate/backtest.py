@@ -24,7 +24,8 @@ SOLD_OUT = 0.5
 KEY = ["store", "item_code", "date"]
 COLUMNS = (
     "model", "origin", "date", "horizon", "store", "item_code", "actual", "sold_out", "offered", "price_assumed",
-    "price_actual", "mean", *QUANTILE_NAMES, "category", "unit", "demand", "naive_mae", "naive_mse",
+    "price_actual", "mean", *QUANTILE_NAMES, "category", "unit", "demand", "sales_ratio", "cost_assumed", "naive_mae",
+    "naive_mse",
 )  # fmt: skip
 
 
@@ -46,9 +47,13 @@ def backtest(
     Key (model, origin, store, item_code, date); an origin is the evening of the last known day. Columns: horizon
     [days], actual (net sales, not below 0) [unit], sold_out, offered (probability, seen later), price_assumed (last
     full price at the origin, which the forecast is for), price_actual (the day's full price, empty without one)
-    [money/unit], mean and q05 … q95 [unit], category, unit, demand (full-price demand as seen later, which is what is
-    forecast: without most of the clearance sales, with what a stock-out hid) [unit], naive_mae and naive_mse (error of
-    “as on the last day on offer” over the year up to the origin, the scale of MASE and RMSSE).
+    [money/unit], mean and q025 … q975 of *sales* [unit], category, unit, demand (full-price demand as seen later:
+    without most of the clearance sales, with what a stock-out hid) [unit], sales_ratio, cost_assumed (wholesale price
+    forecast) [money/unit], naive_mae and naive_mse (error of “as on the last day on offer” over the year up to the
+    origin, the scale of MASE and RMSSE).
+
+    Plans need full-price demand, scored are sales with their clearance: what is forecast of demand is multiplied by
+    `sales_ratio`, the item's sales per unit of demand as known at the origin, so mean ÷ sales_ratio is the demand.
 
     Models: `blend` (the forecast plans are made from), its members with mean and median only, and `mean_7`, the mean of
     the days on offer in the week up to the origin. `members` says which take part (smoothing, boosting, arima; default:
@@ -117,14 +122,21 @@ def _forecasts(
 def origin_rows(ahead: Prospect) -> pd.DataFrame:
     """The forecasts of one origin, key (model, item_code, date): every model below the other."""
     table = ahead.forecast.table
-    shared = table[["item_code", "date", "horizon", "category", "unit"]].assign(
-        origin=ahead.history.as_of, price_assumed=table["reference_price"]
-    )
+    columns = ["item_code", "date", "horizon", "category", "unit"]
+    shared = table[columns].assign(
+        origin=ahead.history.as_of, price_assumed=table["reference_price"],
+        sales_ratio=1 / table["demand_share"],
+    )  # fmt: skip
+    costs = ahead.costs.table.rename(columns={"unit_cost": "cost_assumed"})
+    shared = shared.merge(costs[["item_code", "date", "cost_assumed"]], on=["item_code", "date"], validate="1:1")
     shared = shared.join(_item_facts(ahead), on="item_code")
-    blend = shared.assign(model=BLEND, mean=table["mean"], **{q: table[q] for q in QUANTILE_NAMES})
+    ratio = shared["sales_ratio"]
+    bands = {q: table[q] * ratio for q in QUANTILE_NAMES}
+    blend = shared.assign(model=BLEND, mean=table["mean"] * ratio, **bands)
     members = ahead.forecast.members
     points = shared.merge(members, on=["item_code", "date"], validate="1:1")
     names = [c for c in members.columns if c not in ("item_code", "date")]
+    points[names] = points[names].mul(points["sales_ratio"], axis=0)
     single = [points.assign(model=name, mean=points[name], q50=points[name]) for name in [*names, MEAN_7]]
     return pd.concat([blend, *single], ignore_index=True).drop(columns=[*names, MEAN_7])
 

@@ -27,6 +27,7 @@ DAYS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "all": lambda rows: pd.Series(True, index=rows.index),
 }
 INTERVAL = (0.025, 0.975)
+PINBALL = (0.05, 0.95)
 VOLUMES = ("low", "middle", "high")
 
 
@@ -99,10 +100,24 @@ def _nwrmsle(rows: pd.DataFrame) -> Terms:
 
 
 def _pinball(rows: pd.DataFrame) -> Terms:
-    error = _numbers(rows, "actual")[:, None] - rows[list(QUANTILE_NAMES)].to_numpy(dtype=float)
-    level = np.array(QUANTILES)
+    inner = {name: q for name, q in zip(QUANTILE_NAMES, QUANTILES, strict=True) if PINBALL[0] <= q <= PINBALL[1]}
+    error = _numbers(rows, "actual")[:, None] - rows[list(inner)].to_numpy(dtype=float)
+    level = np.array(list(inner.values()))
     loss = np.maximum(level * error, (level - 1) * error).mean(axis=1)
     return loss / _scale(rows, "naive_mae"), _ones(rows)
+
+
+def _newsvendor(rows: pd.DataFrame) -> Terms:
+    """Order the quantile (p − c) ÷ p, between the given ones by straight lines; lost margin or wasted cost."""
+    price, cost, actual = (_numbers(rows, name) for name in ("price_assumed", "cost_assumed", "actual"))
+    share = np.clip((price - cost) / price, QUANTILES[0], QUANTILES[-1])
+    given = rows[list(QUANTILE_NAMES)].to_numpy(dtype=float)
+    place = np.interp(share, QUANTILES, np.arange(len(QUANTILES)))
+    low = np.minimum(np.nan_to_num(place).astype(int), len(QUANTILES) - 2)
+    row, part = np.arange(len(rows)), place - low
+    order = given[row, low] * (1 - part) + given[row, low + 1] * part
+    loss = np.maximum(price - cost, 0.0) * np.maximum(actual - order, 0.0) + cost * np.maximum(order - actual, 0.0)
+    return loss, np.where(np.isfinite(loss), price * actual, np.nan)
 
 
 def _coverage(low: str, high: str) -> Callable[[pd.DataFrame], Terms]:
@@ -141,22 +156,25 @@ nwrmsle = Metric("nwrmsle", _nwrmsle, root=True)
 """√ mean of (ln(1 + actual) − ln(1 + mean))², every item perishable and so of one weight (Favorita contest)."""
 
 pinball = Metric("pinball", _pinball)
-"""Mean pinball loss over the quantiles ÷ the item's mean absolute naive error (scaled pinball loss of the M5)."""
+"""Mean pinball loss over the quantiles 0.05 … 0.95 ÷ the item's mean absolute naive error (as in the M5)."""
 
 coverage_80 = Metric("coverage_80", _coverage("q10", "q90"))
 """Share of rows with q10 ≤ actual ≤ q90."""
 
-coverage_90 = Metric("coverage_90", _coverage("q05", "q95"))
-"""Share of rows with q05 ≤ actual ≤ q95."""
+coverage_95 = Metric("coverage_95", _coverage("q025", "q975"))
+"""Share of rows with q025 ≤ actual ≤ q975."""
 
 width_80 = Metric("width_80", _width("q10", "q90"))
 """Σ(q90 − q10) ÷ Σ actual."""
 
-width_90 = Metric("width_90", _width("q05", "q95"))
-"""Σ(q95 − q05) ÷ Σ actual."""
+width_95 = Metric("width_95", _width("q025", "q975"))
+"""Σ(q975 − q025) ÷ Σ actual."""
+
+newsvendor = Metric("newsvendor", _newsvendor)
+"""Cost of ordering the newsvendor quantile (p − c) ÷ p: lost margin and wasted cost ÷ Σ price · actual."""
 
 METRICS: tuple[Metric, ...] = (
-    wape, wape_value, bias, rmsse, mase, nwrmsle, pinball, coverage_80, width_80, coverage_90, width_90,
+    wape, wape_value, bias, rmsse, mase, nwrmsle, pinball, coverage_80, width_80, coverage_95, width_95, newsvendor,
 )  # fmt: skip
 
 

@@ -39,13 +39,14 @@ def forecast_matrix(
     names = items.set_index("item_code")["item_name"]
     rows = np.array([m.item_codes.index(c) for c in item_codes])
     categories = future_values(m, members.arima, max(horizons))
+    every = member_forecasts(m, members, dict.fromkeys(horizons, origin))
     parts, parts_members = [], []
     for horizon, date in zip(horizons, dates, strict=True):
-        values = member_forecasts(m, members, origin, range(horizon, horizon + 1))[horizon]
+        values = every[horizon]
         mean, model = _mean(m, models, values, categories, horizon)
         parts.append(_table(m, bands, names, rows, date, horizon, mean, model))
         factor = m.price_factor(m.price[-1])
-        columns = {k: (v[0] * factor)[rows] for k, v in values.items()}
+        columns = {k: (v[0] * factor * m.demand_share)[rows] for k, v in values.items()}
         parts_members.append(pd.DataFrame({"item_code": item_codes, "date": date, **columns}))
     residuals = models.frames["residuals"].set_index("date")
     weights = models.frames["weights"].set_index("category")
@@ -84,13 +85,14 @@ def _table(
     m: PanelMatrix, bands: Bands, names: pd.Series, rows: NDArray[np.int64], date: pd.Timestamp, horizon: int,
     mean: Array, model: NDArray[np.str_],
 ) -> pd.DataFrame:  # fmt: skip
-    picked = mean[rows]
+    picked, share = mean[rows], m.demand_share[rows]
     codes = [m.item_codes[k] for k in rows]
     price = m.price[-1, rows]
     table = pd.DataFrame({
         "item_code": codes, "date": date, "item_name": names.reindex(codes).to_numpy(), "category": m.category[rows],
-        "unit": m.unit[rows], "reference_price": price, "horizon": horizon, "mean": picked,
-        "sigma": bands.sigma(picked, horizon), "offered_share": m.offered[-7:, rows].mean(0), "model": model[rows],
+        "unit": m.unit[rows], "reference_price": price, "horizon": horizon, "mean": picked * share,
+        "sigma": bands.sigma(picked, horizon) * share, "demand_share": share,
+        "offered_share": m.offered[-7:, rows].mean(0), "model": model[rows],
     })  # fmt: skip
-    table[list(QUANTILE_NAMES)] = bands.quantile_table(picked, picked * price, horizon)
+    table[list(QUANTILE_NAMES)] = bands.quantile_table(picked, picked * price, horizon) * share[:, None]
     return table

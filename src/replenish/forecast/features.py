@@ -13,16 +13,20 @@ from replenish.records import DemandHistory, PriceResponse
 
 Array = NDArray[np.float64]
 OFFERED_ENOUGH = 0.5
+SHARE_DAYS = 56
+SHARE_PRIOR_DAYS = 14.0
 
 
 @dataclass(frozen=True)
 class PanelMatrix:
     """One store's panel, arrays of shape days × items.
 
-    `neutral`: demand with the price taken out, q·p^(−β) (multiply by p⁰^β for demand at a price p⁰). `weight`: 0–1, how
-    far the day may teach (offered, open, not cut short). `sold`, `offered` (probability as seen today), `offered_then`
-    (as seen that evening), `price` (last full price up to the day) and `cost` (last valid wholesale price), NaN before
-    the first. `elasticity`, `category`, `unit`: per item. `traffic`: transactions per day.
+    `neutral`: sales (with what a stock-out hid and with clearance) with the price taken out, q·p^(−β); multiply by
+    p⁰^β for sales at a full price p⁰, and by `demand_share` (per item: full-price demand per unit of sales, as known on
+    the last day) for demand. `weight`: 0–1, how far the day may teach (offered, open, not cut short). `sold`,
+    `offered` (probability as seen today), `offered_then` (as seen that evening), `price` (last full price up to the
+    day) and `cost` (last valid wholesale price), NaN before the first. `elasticity`, `category`, `unit`: per item.
+    `traffic`: transactions per day.
     """
 
     dates: pd.DatetimeIndex
@@ -30,6 +34,7 @@ class PanelMatrix:
     category: NDArray[np.str_]
     unit: NDArray[np.str_]
     elasticity: Array
+    demand_share: Array
     neutral: Array
     weight: Array
     sold: Array
@@ -72,14 +77,31 @@ def panel_matrix(
     offered = np.nan_to_num(wide("offered"))
     weight = np.where(offered >= OFFERED_ENOUGH, offered, 0.0) * np.nan_to_num(wide("demand_weight"))
     weight *= 1.0 - history.calendar["closed"].to_numpy(dtype=float)[:, None]
-    neutral = np.nan_to_num(wide("demand")) * np.power(paid, -beta)
+    neutral = np.nan_to_num(wide("sold") + wide("hidden")) * np.power(paid, -beta)
     weight[~np.isfinite(neutral)] = 0.0
     return PanelMatrix(
         dates, codes, by_item["category"].to_numpy(dtype=str), by_item["unit"].to_numpy(dtype=str), beta,
+        demand_share(panel, history.as_of).reindex(list(codes)).fillna(1.0).to_numpy(),
         np.nan_to_num(neutral), weight, np.nan_to_num(wide("sold")), offered, np.nan_to_num(wide("offered_then")),
         price, wide("wholesale_price"), history.calendar["store_transactions"].to_numpy(dtype=float),
         future_calendar(history.calendar["date"].min(), history.as_of, country, events), country,
     )  # fmt: skip
+
+
+def demand_share(panel: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
+    """Full-price demand per unit of sales over the last eight weeks, key item_code, shrunk to the category's.
+
+    Clearance sales are counted as demand only by the share they take from full price; how much is cleared is a habit of
+    the shop and changes from day to day, so that total sales are easier to forecast than full-price demand itself.
+    """
+    recent = panel[(panel["date"] > as_of - pd.Timedelta(days=SHARE_DAYS)) & (panel["sold"] > 0)]
+    recent = recent.assign(total=recent["sold"] + recent["hidden"])
+    sums = recent.groupby(["category", "item_code"])[["demand", "total"]].sum().reset_index("category")
+    mean = sums[["demand", "total"]].div(recent.groupby("item_code")["date"].count(), axis=0)
+    usual = mean.groupby(sums["category"]).sum()
+    prior = SHARE_PRIOR_DAYS * mean["total"]
+    share = (sums["demand"] + prior * sums["category"].map(usual["demand"] / usual["total"])) / (sums["total"] + prior)
+    return share.fillna(1.0)
 
 
 def future_calendar(
@@ -102,79 +124,144 @@ def _rolling_sum(values: Array, window: int) -> Array:
     return np.asarray(running[1:] - running[start])
 
 
+WEEKDAYS_BACK = 4
+SHORT, LONG = 7, 28
+
+
 def state_features(m: PanelMatrix, level: Array) -> dict[str, Array]:
     """What is known at the close of each day, each days × items; levels are price-neutral demand.
 
-    `level` is the smoothing member's level. Ratios are against the 28-day mean, so that items share one scale.
+    `level` is the smoothing member's level. Ratios are against `base_level`, so that items share one scale.
     """
-    priced, costed = np.isfinite(m.price).astype(float), np.isfinite(m.cost).astype(float)
-    week, month = rolling_mean(m.neutral, m.weight, 7), rolling_mean(m.neutral, m.weight, 28)
     base = base_level(m, level)
-    last = pd.DataFrame(np.where(m.weight > 0, m.neutral, np.nan)).ffill().to_numpy()
+    taught = (m.weight > 0).astype(float)
+    state = {f"mean_{k}": rolling_mean(m.neutral, m.weight, k) / base for k in (3, SHORT, LONG, 56, 364)}
+    last = pd.DataFrame(np.where(m.weight > 0, m.neutral, np.nan))
     sold_day = np.where(m.sold > 0, np.arange(len(m.dates))[:, None], -np.inf)
     since_sale = np.arange(len(m.dates))[:, None] - np.maximum.accumulate(sold_day, axis=0)
-    ones = np.ones_like(m.weight)
-    return {
+    return state | {
         "log_base": np.log(base),
-        "week_ratio": week / base,
-        "month_ratio": month / base,
-        "last_ratio": last / base,
+        "level": np.nan_to_num(level) / base,
+        "last": last.ffill().to_numpy() / base,
+        "last_but_one": last.apply(_last_but_one).to_numpy() / base,
         "days_since_sale": np.clip(since_sale, 0, 60),
-        "offered_share": rolling_mean(m.offered_then, ones, 28),
-        "taught_days": _rolling_sum((m.weight > 0).astype(float), 365),
-        "price_change": m.price / rolling_mean(m.price, priced, 28),
-        "cost_change": m.cost / rolling_mean(m.cost, costed, 14),
-        "markup": m.price / m.cost,
-        **_traffic_features(m),
+        "offered_share": rolling_mean(m.offered_then, np.ones_like(m.weight), LONG),
+        **{f"taught_{k}": _rolling_sum(taught, k) for k in (SHORT, LONG, 365)},
+        **_price_features(m),
+        **_store_features(m),
     }
 
 
+def _last_but_one(column: pd.Series) -> pd.Series:
+    """The observation before the last one, at every day; NaN before there are two."""
+    seen = column.dropna()
+    return seen.shift(1).reindex(column.index).ffill()
+
+
 def base_level(m: PanelMatrix, level: Array) -> Array:
-    """Scale of an item at each day: the smoothing level, with the item's long mean where that is zero (always > 0)."""
-    year = rolling_mean(m.neutral, m.weight, 365)
+    """Scale of an item at each day: its mean over the taught days of the last two weeks, else the smoothing level.
+
+    Never below a twentieth of its yearly mean: always > 0.
+    """
+    recent, year = rolling_mean(m.neutral, m.weight, 14), rolling_mean(m.neutral, m.weight, 365)
     floor = np.nan_to_num(year, nan=0.0) * 0.05
-    return np.maximum(np.maximum(np.nan_to_num(level), floor), 1e-3)
+    return np.maximum(np.maximum(np.where(np.isfinite(recent), recent, np.nan_to_num(level)), floor), 1e-3)
 
 
-def _traffic_features(m: PanelMatrix) -> dict[str, Array]:
-    """Store transactions of the last day, three days and week against the last four weeks (closed days left out)."""
+def _price_features(m: PanelMatrix) -> dict[str, Array]:
+    """Where price and cost stand against their own past; the price of the target day is never among them."""
+    priced, costed = np.isfinite(m.price).astype(float), np.isfinite(m.cost).astype(float)
+    week_ago = np.vstack([np.full((SHORT, m.price.shape[1]), np.nan), m.price[:-SHORT]])[: len(m.price)]
+    return {
+        "price": np.log(m.price),
+        "price_change": m.price / rolling_mean(m.price, priced, LONG),
+        "price_change_week": m.price / week_ago,
+        "cost_change": m.cost / rolling_mean(m.cost, costed, 14),
+        "markup": m.price / m.cost,
+    }
+
+
+def _store_features(m: PanelMatrix) -> dict[str, Array]:
+    """Store transactions, category value and number of items sold lately, against the last four weeks.
+
+    Closed days are left out.
+    """
     traffic, is_open = m.traffic[:, None], (m.traffic > 0).astype(float)[:, None]
-    month = rolling_mean(traffic, is_open, 28)
     shape = np.ones((1, len(m.item_codes)))
-    return {f"traffic_{k}": rolling_mean(traffic, is_open, k) / month * shape for k in (1, 3, 7)}
+    sold = (m.sold > 0).astype(float)
+    value = np.nan_to_num(m.sold * m.price)
+    groups = (m.category[:, None] == m.category[None, :]).astype(float)
+    out = {f"traffic_{k}": _relative(traffic, is_open, k) * shape for k in (1, 3, SHORT)}
+    out |= {f"category_{k}": _relative(value @ groups, is_open * shape, k) for k in (1, 3, SHORT)}
+    out["items_sold"] = _relative(sold.sum(1, keepdims=True), is_open, 1) * shape
+    out["category_items_sold"] = _relative(sold @ groups, is_open * shape, 1)
+    return out
+
+
+def _relative(values: Array, is_open: Array, days: int) -> Array:
+    """Mean of the last `days` days against that of the last four weeks; NaN without either."""
+    usual = rolling_mean(values, is_open, LONG)
+    return rolling_mean(values, is_open, days) / np.where(usual > 0, usual, np.nan)
 
 
 CALENDAR = ("weekday", "month", "is_holiday", "is_workday", "days_to_holiday", "days_since_holiday")
 
 
 def target_features(
-    m: PanelMatrix, state: dict[str, Array], origins: NDArray[np.int64], horizon: int, categories: tuple[str, ...]
+    m: PanelMatrix,
+    state: dict[str, Array],
+    origins: NDArray[np.int64],
+    horizon: int,
+    categories: tuple[str, ...],
+    cells: NDArray[np.bool_] | None = None,
 ) -> pd.DataFrame:
     """Rows (origin × item) of covariates: state at the origin, calendar of the *target* date, horizon, item traits.
 
     `origins`: day numbers; the target date is `horizon` days later and may lie past the history. `categories`: those
-    known when the model was fitted, in its order; items of a later category have none (NaN).
+    known when the model was fitted, in its order; items of a later category have none (NaN). `cells`: which of the
+    origins × items are wanted (default: all).
     """
-    items = len(m.item_codes)
+    wanted = np.ones((len(origins), len(m.item_codes)), dtype=bool) if cells is None else cells
+    origin, item = np.nonzero(wanted)
     targets = m.dates[origins] + pd.Timedelta(days=horizon)
-    columns = {k: v[origins].ravel() for k, v in state.items()}
+    columns = {k: v[origins[origin], item] for k, v in state.items()}
     days = m.calendar.reindex(targets)
-    columns |= {k: np.repeat(days[k].to_numpy(dtype=float), items) for k in CALENDAR}
-    columns["day_of_year"] = np.repeat(targets.day_of_year.to_numpy(dtype=float), items)
-    columns["horizon"] = np.full(len(origins) * items, float(horizon))
-    columns["weekday_ratio"] = _weekday_ratio(m, state, origins, horizon).ravel()
+    columns |= {k: days[k].to_numpy(dtype=float)[origin] for k in CALENDAR}
+    columns["horizon"] = np.full(len(origin), float(horizon))
+    columns |= {k: v[wanted] for k, v in _same_weekday(m, state, origins, horizon).items()}
+    columns["weekday_traffic"] = _weekday_traffic(m, origins, horizon)[origin]
     number = {name: float(k) for k, name in enumerate(categories)}
-    columns["category"] = np.tile([number.get(str(c), np.nan) for c in m.category], len(origins))
-    columns["pack"] = np.tile((m.unit == "pack").astype(float), len(origins))
+    columns["category"] = np.array([number.get(str(c), np.nan) for c in m.category])[item]
+    columns["pack"] = (m.unit == "pack").astype(float)[item]
     return pd.DataFrame(columns)
 
 
-def _weekday_ratio(m: PanelMatrix, state: dict[str, Array], origins: NDArray[np.int64], horizon: int) -> Array:
-    """Mean of the last four same-weekday days known at the origin, against the item's base level."""
-    back = np.array([7 * ((horizon + 6) // 7 + k) - horizon for k in range(4)])
-    rows = origins[:, None] - back[None, :]
-    valid = (rows >= 0)[:, :, None]
-    weight = m.weight[np.maximum(rows, 0)] * valid
-    total = (m.neutral[np.maximum(rows, 0)] * weight).sum(1)
+def _weeks_back(origins: NDArray[np.int64], horizon: int) -> NDArray[np.int64]:
+    """Day numbers of the last four days of the target's weekday known at each origin; negative before the data."""
+    back = np.array([7 * ((horizon + 6) // 7 + k) - horizon for k in range(WEEKDAYS_BACK)])
+    return np.asarray(origins[:, None] - back[None, :])
+
+
+def _same_weekday(
+    m: PanelMatrix, state: dict[str, Array], origins: NDArray[np.int64], horizon: int
+) -> dict[str, Array]:
+    """Demand on the last two days of the target's weekday and the mean of the last four, against the base level."""
+    rows = _weeks_back(origins, horizon)
+    weight = m.weight[np.maximum(rows, 0)] * (rows >= 0)[:, :, None]
+    demand = m.neutral[np.maximum(rows, 0)]
+    base = np.exp(state["log_base"][origins])
     mass = weight.sum(1)
-    return np.where(mass > 0, total / np.maximum(mass, 1e-9), np.nan) / np.exp(state["log_base"][origins])
+    mean = np.where(mass > 0, (demand * weight).sum(1) / np.maximum(mass, 1e-9), np.nan)
+    single = np.where(weight > 0, demand, np.nan)
+    return {"weekday_1": single[:, 0] / base, "weekday_2": single[:, 1] / base, "weekday_ratio": mean / base}
+
+
+def _weekday_traffic(m: PanelMatrix, origins: NDArray[np.int64], horizon: int) -> Array:
+    """Mean over the last four days of the target's weekday of store transactions against the week they ended."""
+    is_open = (m.traffic > 0).astype(float)
+    week = rolling_mean(m.traffic[:, None], is_open[:, None], SHORT)[:, 0]
+    rows = _weeks_back(origins, horizon)
+    known = (rows >= 0) & (is_open[np.maximum(rows, 0)] > 0)
+    ratio = np.where(known, m.traffic[np.maximum(rows, 0)] / week[np.maximum(rows, 0)], 0.0)
+    count = known.sum(1)
+    return np.where(count > 0, ratio.sum(1) / np.maximum(count, 1), np.nan)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 Array = NDArray[np.float64]
-QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
-QUANTILE_NAMES = tuple(f"q{round(100 * q):02d}" for q in QUANTILES)
+QUANTILES = (0.025, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
+QUANTILE_NAMES = tuple(f"q{f'{q:.3f}'[2:].removesuffix('0')}" for q in QUANTILES)
 MIN_POOL = 100
 VARIANCE_ROUNDS = 8
 
@@ -41,22 +41,28 @@ class Bands:
         return np.maximum.accumulate(np.maximum(table, 0.0), axis=1)
 
 
-def fit_bands(actual: Array, forecast: Array, money: Array, by_horizon: list[tuple[Array, Array]]) -> Bands:
-    """Bands from flat arrays of past one-step cells; `by_horizon`: (actual, forecast) of each horizon from 1 on."""
+def fit_bands(cells: list[tuple[Array, Array, Array]]) -> Bands:
+    """Bands from flat arrays of past cells (actual, forecast, money) of each horizon from 1 on.
+
+    Scale and thirds come from one step ahead; scores of all horizons are pooled, each divided by its horizon's spread.
+    """
+    actual, forecast, money = cells[0]
     linear, square = _variance(actual, forecast)
     edges = (float(np.quantile(money, 1 / 3)), float(np.quantile(money, 2 / 3))) if len(money) else (0.0, 0.0)
     one = Bands(linear, square, edges, np.zeros((3, len(QUANTILES))), np.ones(1))
-    scores = (actual - forecast) / np.maximum(one.sigma(forecast), 1e-9)
-    third = np.digitize(money, edges)
-    table = np.stack([_conformal(scores[third == k] if (third == k).sum() >= MIN_POOL else scores) for k in range(3)])
-    spread = np.array([_spread((a - f) / np.maximum(one.sigma(f), 1e-9)) for a, f in by_horizon])
+    scores = [(a - f) / np.maximum(one.sigma(f), 1e-9) for a, f, _ in cells]
+    spread = np.array([_spread(s) for s in scores])
     growth = np.maximum.accumulate(spread / spread[0] if spread[0] > 0 else np.ones(len(spread)))
+    pooled = np.concatenate([s / g for s, g in zip(scores, growth, strict=True)])
+    third = np.digitize(np.concatenate([value for _, _, value in cells]), edges)
+    parts = [pooled[third == k] for k in range(3)]
+    table = np.stack([_conformal(part if len(part) >= MIN_POOL else pooled) for part in parts])
     return Bands(linear, square, edges, table, growth)
 
 
 def _spread(scores: Array) -> float:
-    """Root mean square; 0 without scores."""
-    return float(np.sqrt(np.mean(scores**2))) if len(scores) else 0.0
+    """Mean absolute score (few bulk sales decide a mean square); 0 without scores."""
+    return float(np.mean(np.abs(scores))) if len(scores) else 0.0
 
 
 def _variance(actual: Array, forecast: Array) -> tuple[float, float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from replenish.errors import ForecastError
 from replenish.forecast.arima import CategoryArima, fit_arima, one_step_values
 from replenish.forecast.blend import blend_weights, combine
-from replenish.forecast.boosting import boosting_forecast, fit_boosting, known_categories
+from replenish.forecast.boosting import Covariates, boosting_forecast, covariates, fit_boosting, known_categories
 from replenish.forecast.coldstart import launch_money
 from replenish.forecast.features import PanelMatrix
 from replenish.forecast.hierarchy import best_share, category_factor
@@ -23,6 +24,7 @@ from replenish.settings import Settings
 
 Array = NDArray[np.float64]
 MIN_HISTORY_DAYS = 60
+FOLD_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ def fit_forecast(
     """Fitted models from the whole panel.
 
     The blend weights, the reconciliation share, the bands and the joint residuals come from members fitted on the days
-    before the last `validation_days`, so that each residual is one the members had never seen. A member that could not
-    be fitted then is left out: nothing would tell its error.
+    before those they are judged on: the last `validation_days`, LightGBM anew every 30 days of them. So each residual
+    is one the members had never seen. A member that could not be fitted then is left out: nothing would tell its error.
     """
     days = len(m.dates)
     if days < MIN_HISTORY_DAYS:
@@ -52,7 +54,7 @@ def fit_forecast(
         )
     validation = min(settings.forecast.validation_days, days // 3)
     past = _fit_members(m, settings, seed, days - validation, settings.forecast.boosting)
-    weights, share, bands, residuals = _validate(m, past, settings, validation)
+    weights, share, bands, residuals = _validate(m, past, settings, validation, seed)
     members = _fit_members(m, settings, seed, days, bool(past.boosting))
     frames = _frames(members, weights, bands, residuals, launch_money(m, days))
     meta = {"share": share, "linear": bands.linear, "square": bands.square, "edges": list(bands.edges),
@@ -62,23 +64,27 @@ def fit_forecast(
 
 def _fit_members(m: PanelMatrix, settings: Settings, seed: int, until: int, boosted: bool) -> Members:
     smoothing = fit_smoothing(m, until)
-    level = smoothed_levels(m, smoothing)
-    enough = until > 2 * MIN_HISTORY_DAYS
-    boosting = fit_boosting(m, level, until, settings.forecast, seed) if boosted and enough else ""
+    boosting = ""
+    if boosted and until > 2 * MIN_HISTORY_DAYS:
+        boosting = fit_boosting(m, covariates(m, smoothed_levels(m, smoothing)), until, settings.forecast, seed)
     arima = fit_arima(m, until) if settings.forecast.arima else []
     return Members(smoothing, boosting, known_categories(m), arima)
 
 
 def member_forecasts(
-    m: PanelMatrix, members: Members, origins: NDArray[np.int64], horizons: range
+    m: PanelMatrix, members: Members, origins: Mapping[int, NDArray[np.int64]], known: Covariates | None = None
 ) -> dict[int, dict[str, Array]]:
-    """Price-neutral forecasts: horizon → member → origins × items."""
-    levels = smoothed_levels(m, members.smoothing)
+    """Price-neutral forecasts: horizon → member → origins × items; `origins`: horizon → day numbers.
+
+    `known`: the covariates of the panel with the levels of these members, where they are at hand.
+    """
+    levels = smoothed_levels(m, members.smoothing) if known is None else known.level
     out: dict[int, dict[str, Array]] = {
-        h: {"smoothing": smoothing_forecast(m, members.smoothing, levels, origins, h)} for h in horizons
+        h: {"smoothing": smoothing_forecast(m, members.smoothing, levels, days, h)} for h, days in origins.items()
     }
     if members.boosting:
-        for h, values in boosting_forecast(m, levels, members.boosting, members.categories, origins, horizons).items():
+        seen = covariates(m, levels) if known is None else known
+        for h, values in boosting_forecast(m, seen, members.boosting, members.categories, origins).items():
             out[h]["boosting"] = values
     return out
 
@@ -92,12 +98,12 @@ def blended(values: dict[str, Array], weights: pd.DataFrame, category: NDArray[n
 
 
 def _validate(
-    m: PanelMatrix, past: Members, settings: Settings, validation: int
+    m: PanelMatrix, past: Members, settings: Settings, validation: int, seed: int
 ) -> tuple[pd.DataFrame, float, Bands, pd.DataFrame]:
     """Blend weights, reconciliation share, bands and standardised one-step residuals on the last `validation` days."""
     days, horizons = len(m.dates), range(1, settings.forecast.horizon_days + 1)
     targets = np.arange(days - validation, days)
-    cells = {h: member_forecasts(m, past, targets - h, range(h, h + 1))[h] for h in horizons}
+    cells = _unseen_forecasts(m, past, settings, targets, seed)
     price = {h: m.price_factor(m.price[targets - h]) for h in horizons}
     weight = m.weight[targets] * np.nan_to_num(m.price[targets - 1])
     stacked = {k: np.vstack([cells[h][k] * price[h] for h in horizons]) for k in cells[1]}
@@ -111,6 +117,22 @@ def _validate(
     mixed[1] = mixed[1] * factor**share
     bands = _bands(m, targets, actual, mixed)
     return weights, share, bands, _residual_table(m, targets, actual[1], mixed[1], bands)
+
+
+def _unseen_forecasts(
+    m: PanelMatrix, past: Members, settings: Settings, targets: NDArray[np.int64], seed: int
+) -> dict[int, dict[str, Array]]:
+    """Member forecasts of the target days, by horizon, from members fitted before them: LightGBM anew for each fold."""
+    horizons = range(1, settings.forecast.horizon_days + 1)
+    known = covariates(m, smoothed_levels(m, past.smoothing)) if past.boosting else None
+    parts = []
+    for start in range(0, len(targets), FOLD_DAYS):
+        fold = targets[start : start + FOLD_DAYS]
+        members = past
+        if known is not None and start:
+            members = replace(past, boosting=fit_boosting(m, known, int(fold[0]), settings.forecast, seed))
+        parts.append(member_forecasts(m, members, {h: fold - h for h in horizons}, known))
+    return {h: {k: np.vstack([part[h][k] for part in parts]) for k in parts[0][h]} for h in horizons}
 
 
 def _reconcile(m: PanelMatrix, past: Members, items: Array, targets: NDArray[np.int64]) -> Array:
@@ -137,9 +159,11 @@ def _bands(m: PanelMatrix, targets: NDArray[np.int64], actual: dict[int, Array],
             f"sales: nothing was sold at a known price between {m.dates[targets[0]]:%Y-%m-%d} and "
             f"{m.dates[targets[-1]]:%Y-%m-%d}, so that the error of forecasts cannot be measured. Choose another date."
         )
-    money = (mixed[1] * m.price[targets - 1])[seen]
-    pairs = [(actual[h][_seen(m, targets, f)], f[_seen(m, targets, f)]) for h, f in mixed.items()]
-    return fit_bands(actual[1][seen], mixed[1][seen], money, pairs)
+    cells = []
+    for h, forecast in mixed.items():
+        seen = _seen(m, targets, forecast)
+        cells.append((actual[h][seen], forecast[seen], (forecast * m.price[targets - h])[seen]))
+    return fit_bands(cells)
 
 
 def _residual_table(

@@ -8,7 +8,7 @@ import pandas as pd
 from replenish.errors import DataError
 from replenish.history.clearance import clearance_habits
 from replenish.history.holidays import calendar_features
-from replenish.history.offered import from_stock, offered_probability
+from replenish.history.offered import from_stock, offered_probability, usual_sales
 from replenish.history.stockouts import empty_at_close, find_stockouts, hourly_profile
 from replenish.records import DemandHistory, Finding, Tables
 from replenish.settings import HistorySettings, Settings
@@ -116,7 +116,9 @@ def _offered(panel: pd.DataFrame, calendar: pd.DataFrame, known: Tables) -> pd.D
     grids = np.zeros((3, len(calendar), len(codes)))
     grids[:, day, item] = np.stack([panel["sold"] > 0, panel["has_cost"], np.ones(len(panel))])
     observed = 1.0 - calendar["closed"].to_numpy(dtype=float)
-    now, then = offered_probability(grids[0], grids[1], grids[2], observed)
+    usual = np.full(grids[0].shape, np.nan)
+    usual[day, item] = usual_sales(panel)
+    now, then = offered_probability(grids[0], grids[1], grids[2], observed, usual)
     guessed = pd.DataFrame({"offered": now[day, item], "offered_then": then[day, item]}, index=panel.index)
     told = from_stock(panel, known.items, known.stock, known.orders)
     sold, is_open = panel["sold"] > 0, ~panel["closed"]

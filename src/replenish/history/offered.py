@@ -18,6 +18,9 @@ Array = NDArray[np.float64]
 STAY_ON, STAY_OFF = (40.0, 1.0), (20.0, 1.0)
 SOLD_WHEN_ON = (2.0, 1.0)
 ITERATIONS = 6
+# Daily numbers of sales vary between days with a coefficient of about ½: a negative binomial of shape 4.
+SALES_SHAPE = 4.0
+USUAL_DAYS = 10
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,9 @@ class _Chain:
     row_if_off: float
 
 
-def offered_probability(sold: Array, has_cost: Array, started: Array, observed: Array) -> tuple[Array, Array]:
+def offered_probability(
+    sold: Array, has_cost: Array, started: Array, observed: Array, usual_sales: Array | None = None
+) -> tuple[Array, Array]:
     """Probability that each item was on offer, days × items, 0–1 (1 on days with a sale): as seen today, that evening.
 
     The second uses only evidence up to the day itself (with the chain's parameters of today): what a forecast made that
@@ -39,15 +44,34 @@ def offered_probability(sold: Array, has_cost: Array, started: Array, observed: 
 
     `sold`, `has_cost`: 1.0 where something was sold / a wholesale price exists. `started`: 1.0 from the item's first
     sale on; before it the answer is 0. `observed` (days): 0.0 on closed days, which carry no evidence.
+    `usual_sales`: number of sales expected on a day on offer (NaN unknown): where it is large, a day without any was
+    hardly a day on offer, however rare such gaps are.
     Baum–Welch with Beta priors (Rabiner 1989, section III.C), vectorised over items.
     """
     chain = _start(sold, has_cost, started)
+    none_at_all = np.ones_like(sold) if usual_sales is None else _no_sale_chance(usual_sales)
     on = then = sold
     for _ in range(ITERATIONS):
-        then = _filter(chain, sold, has_cost, observed)
+        then = _filter(chain, sold, has_cost, observed, none_at_all)
         on, counts = _backward(chain, then, started)
         chain = _update(on * started, sold, has_cost, observed[:, None] * started, counts)
     return np.where(sold > 0, 1.0, on * started), np.where(sold > 0, 1.0, then * started)
+
+
+def usual_sales(panel: pd.DataFrame) -> Array:
+    """Mean number of sales on the item's last `USUAL_DAYS` days with a sale before each row; NaN before there is one.
+
+    `panel`: sorted by item and day, columns item_code, transactions.
+    """
+    sold = panel["transactions"].where(panel["transactions"] > 0)
+    mean = sold.dropna().groupby(panel["item_code"]).rolling(USUAL_DAYS, min_periods=1).mean().droplevel(0)
+    known = mean.reindex(panel.index).groupby(panel["item_code"]).ffill()
+    return np.asarray(known.groupby(panel["item_code"]).shift(1).to_numpy(dtype=float))
+
+
+def _no_sale_chance(usual_sales: Array) -> Array:
+    """Chance of a day on offer without a sale, negative binomial; 1 where the usual number is not known."""
+    return np.asarray(np.power(SALES_SHAPE / (SALES_SHAPE + np.nan_to_num(usual_sales)), SALES_SHAPE))
 
 
 def _start(sold: Array, has_cost: Array, started: Array) -> _Chain:
@@ -61,22 +85,22 @@ def _row_share(weight: Array, has_cost: Array) -> float:
     return float((weight * has_cost).sum() + 1.0) / float(weight.sum() + 2.0)
 
 
-def _evidence(chain: _Chain, sold: Array, row: Array, seen: float) -> tuple[Array, Array]:
-    """Likelihood of one day's evidence if on and if off, shape items."""
+def _evidence(chain: _Chain, sold: Array, row: Array, seen: float, none_at_all: Array) -> tuple[Array, Array]:
+    """Likelihood of one day's evidence if on and if off, shape items; `none_at_all` caps that of no sale if on."""
     if not seen:
         return np.ones_like(sold), np.ones_like(sold)
-    on = np.where(sold > 0, chain.sold_if_on, 1 - chain.sold_if_on)
+    on = np.where(sold > 0, chain.sold_if_on, np.minimum(1 - chain.sold_if_on, none_at_all))
     on = on * np.where(row > 0, chain.row_if_on, 1 - chain.row_if_on)
     off = np.where(sold > 0, 0.0, 1.0) * np.where(row > 0, chain.row_if_off, 1 - chain.row_if_off)
     return on, off
 
 
-def _filter(chain: _Chain, sold: Array, row: Array, observed: Array) -> Array:
+def _filter(chain: _Chain, sold: Array, row: Array, observed: Array, none_at_all: Array) -> Array:
     """Forward pass: P(on) after each day's evidence, days × items."""
     forward = np.empty(sold.shape)
     on = np.full(sold.shape[1], 0.5)
     for t in range(len(sold)):
-        if_on, if_off = _evidence(chain, sold[t], row[t], observed[t])
+        if_on, if_off = _evidence(chain, sold[t], row[t], observed[t], none_at_all[t])
         ahead = on * chain.stay_on + (1 - on) * (1 - chain.stay_off) if t else on
         joint_on, joint_off = ahead * if_on, (1 - ahead) * if_off
         on = forward[t] = joint_on / np.maximum(joint_on + joint_off, 1e-300)

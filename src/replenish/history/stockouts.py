@@ -5,12 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
 from replenish.settings import HistorySettings
 
 PROFILE_DAYS = 365
 PRIOR_SOLD_OUT = 0.05  # share of item-days the reference shop sells out before closing
 PRIOR_DAYS = 28
+# Shoppers come in clusters, and days differ in their rhythm: the smaller, the more (∞: independent arrivals).
+CONCENTRATIONS = (np.inf, 100.0, 60.0, 40.0, 25.0, 15.0, 10.0, 7.0)
+BULK = 0.25  # this share of ordinary days must have a chance of at most this
+MIN_BULK_DAYS = 200
 # A recovered day teaches, but less than an observed one; leaving such days out would teach only the quiet days.
 KNOWN_FACTOR = 4.0  # most that recovered demand may be of the sales where the shelf is known to have been empty
 RECOVERED_WEIGHT = 0.5
@@ -64,26 +69,35 @@ def empty_at_close(panel: pd.DataFrame, stock: pd.DataFrame | None) -> NDArray[n
 def find_stockouts(
     panel: pd.DataFrame, profile: pd.DataFrame, settings: HistorySettings, empty: NDArray[np.bool_] | None = None
 ) -> pd.DataFrame:
-    """Stock-outs and recovered demand of each panel row: silence_p, sold_out_probability, demand [unit], demand_weight.
+    """Stock-outs of each panel row and demand: silence_p, sold_out_probability, hidden, demand, demand_weight.
 
-    `silence_p` = F(t)^n is the chance of so early an end without a stock-out (NaN where it cannot be told). `empty`:
+    `hidden`: what the stock-out kept from being sold; `demand`: full-price demand with it [unit].
+
+    `silence_p` is the chance of so early an end without a stock-out (`silence_chance`; NaN where it cannot be told),
+    with the clustering of arrivals that this shop's ordinary days show (`arrival_concentration`). `empty`:
     rows known to have ended without stock: their demand is recovered from the time of the last sale, however few the
     sales; where no times tell how early, they teach nothing.
     """
     n = panel["transactions"].to_numpy(dtype=float)
     share = profile_at(profile, panel["category"], panel["date"], panel["last_sale_hour"])
     testable = (n >= settings.stockout_min_sales) & ~panel["clearance_day"].to_numpy() & np.isfinite(share)
-    silence = np.where(testable, np.power(np.clip(share, 1e-9, 1.0), n), np.nan)
+    silence = np.full(len(panel), np.nan)
+    ordinary = testable if empty is None else testable & ~empty
+    concentration = arrival_concentration(share[ordinary], n[ordinary])
+    silence[testable] = silence_chance(share[testable], n[testable], concentration)
     silent = testable & (silence < settings.stockout_training_p)
     usual = _usual_transactions(panel, silent)
     rate, quiet = _posterior(n, share, usual)
+    if np.isfinite(concentration):
+        quiet = np.maximum(quiet, np.nan_to_num(silence, nan=1.0))
     sold_out = np.where(silent, PRIOR_SOLD_OUT / (PRIOR_SOLD_OUT + (1 - PRIOR_SOLD_OUT) * quiet), 0.0)
     sold = _full_price_demand(panel, settings)
     hidden = rate * (1 - np.nan_to_num(share, nan=1.0)) * sold / np.maximum(n, 1)
     recover = silent & (silence < settings.stockout_recover_p)
-    demand = np.where(recover, np.minimum(sold + sold_out * hidden, settings.stockout_max_factor * sold), sold)
+    guessed = np.where(recover, np.minimum(sold_out * hidden, (settings.stockout_max_factor - 1) * sold), 0.0)
     weight = np.where(recover, RECOVERED_WEIGHT, np.where(silent, 0.0, 1.0))
-    columns = {"silence_p": silence, "sold_out_probability": sold_out, "demand": demand, "demand_weight": weight}
+    columns = {"silence_p": silence, "sold_out_probability": sold_out, "hidden": guessed, "demand": sold + guessed,
+               "demand_weight": weight}  # fmt: skip
     found = pd.DataFrame(columns, index=panel.index)
     return found if empty is None else _with_counts(found, empty, np.isfinite(share), sold, hidden)
 
@@ -96,12 +110,40 @@ def _with_counts(
     Where a time tells how early, the hidden demand is added and the day counts in full: to count it less because it
     sold out would be to expect too little.
     """
-    full = np.minimum(sold + hidden, KNOWN_FACTOR * sold)
+    known = np.where(empty & timed, np.minimum(hidden, (KNOWN_FACTOR - 1) * sold), found["hidden"])
     return found.assign(
         sold_out_probability=np.where(empty, 1.0, found["sold_out_probability"]),
-        demand=np.where(empty & timed, full, found["demand"]),
+        hidden=known,
+        demand=sold + known,
         demand_weight=np.where(empty, np.where(timed, 1.0, 0.0), found["demand_weight"]),
     )
+
+
+def silence_chance(share: NDArray[np.float64], n: NDArray[np.float64], concentration: float) -> NDArray[np.float64]:
+    """Chance that all n sales of an ordinary day fall before the time by which `share` F of a usual day's do.
+
+    F(t)^n for independent arrivals; with clustered ones F varies from day to day like Beta(sF, s(1 − F)) with the
+    concentration s, which gives Γ(sF + n) Γ(s) ÷ (Γ(sF) Γ(s + n)) (beta-binomial).
+    """
+    part = np.clip(share, 1e-9, 1.0)
+    if np.isinf(concentration):
+        return np.asarray(np.power(part, n))
+    a = concentration * part
+    log_chance = gammaln(a + n) - gammaln(a) - gammaln(concentration + n) + gammaln(concentration)
+    return np.asarray(np.exp(np.minimum(log_chance, 0.0)))
+
+
+def arrival_concentration(share: NDArray[np.float64], n: NDArray[np.float64]) -> float:
+    """Largest concentration with which ordinary days look ordinary: a quarter of them have a chance of at most ¼.
+
+    Sold-out days (`PRIOR_SOLD_OUT`) may come on top. Independent arrivals with too few days to tell.
+    """
+    if len(n) < MIN_BULK_DAYS:
+        return CONCENTRATIONS[0]
+    for concentration in CONCENTRATIONS:
+        if (silence_chance(share, n, concentration) <= BULK).mean() <= BULK + PRIOR_SOLD_OUT:
+            return concentration
+    return CONCENTRATIONS[-1]
 
 
 def _full_price_demand(panel: pd.DataFrame, settings: HistorySettings) -> NDArray[np.float64]:
