@@ -1,0 +1,1 @@
+"""Peers: the same panel and origins forecast by what anyone could install."""
