@@ -95,7 +95,8 @@ def page(rows: list[Row]) -> str:
 {table}
 
 Others, each by its own command: `python benchmarks/rollup.py` (10 million transactions to item-days),
-`python benchmarks/market.py` (one simulated day), `python -m benchmarks.reference_case` (the page `docs/reference-case.md`).
+`python benchmarks/market.py` (one simulated day), `python -m benchmarks.reference_case` (the page `docs/reference-case.md`),
+`python -m benchmarks.optimiser` (the optimiser on seeded shops beside CBC, SCIP and plain HiGHS).
 """
 
 

@@ -14,9 +14,11 @@ from replenish.planning import (
     build_history,
     fit_models,
     forecast_demand,
+    look_ahead,
     make_category_plan,
     make_plan,
     one_store,
+    replan,
 )  # fmt: skip
 from replenish.records import FittedModels, Override, Plan, Tables
 from replenish.schemas import PLAN_LINES, check_table
@@ -95,6 +97,16 @@ def test_lead_time_moves_the_planned_day_not_the_known_one(shop: Tables, models:
     assert plan.summary["as_of"] == "2024-06-19"
     one, two = (forecast_demand(shop, AS_OF, 1, s, models).table for s in (SETTINGS, settings))
     assert (one["horizon"].unique().tolist(), two["horizon"].unique().tolist()) == ([1], [2])
+
+
+def test_planning_again_from_a_kept_prospect_is_the_same_plan(shop: Tables, models: FittedModels, plan: Plan):
+    ahead = look_ahead(shop, AS_OF, 1, SETTINGS, models)
+    assert replan(shop, ahead, SETTINGS).to_json() == make_plan(shop, AS_OF, 1, SETTINGS, models=models).to_json()
+    code = str(plan.lines["item_code"].iloc[0])
+    fewer = SETTINGS.override(rules__n_max=5)
+    again = replan(shop, ahead, fewer, (Override(code, "never_list"),))
+    assert len(again.lines) <= 5
+    assert code not in set(again.lines["item_code"])
 
 
 def test_several_days_follow_each_other(shop: Tables, models: FittedModels):

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
         fit_models as fit_models,
         forecast_demand as forecast_demand,
         make_category_plan as make_category_plan,
+        look_ahead as look_ahead,
         make_plan as make_plan,
         plannable_days as plannable_days,
+        replan as replan,
     )
     from replenish.pricing.response import response_table as response_table
     from replenish.publish import order_bytes as order_bytes, order_name as order_name, write_order as write_order
@@ -53,6 +55,7 @@ _HOME = {
     "load_settings": "replenish.settings",
     "load_tables": "replenish.sources.folder",
     "load_transactions": "replenish.sources.folder",
+    "look_ahead": "replenish.planning",
     "make_category_plan": "replenish.planning",
     "make_plan": "replenish.planning",
     "open_store": "replenish.store.database",
@@ -60,6 +63,7 @@ _HOME = {
     "order_name": "replenish.publish",
     "plannable_days": "replenish.planning",
     "response_table": "replenish.pricing.response",
+    "replan": "replenish.planning",
     "save_models": "replenish.store.fitted",
     "simulate": "replenish.simulate.comparison",
     "write_order": "replenish.publish",

@@ -209,7 +209,25 @@ def make_plan(
     locks = tuple(overrides or ())
     must = {o.item_code for o in locks if o.kind == "must_list"}
     ahead = look_ahead(tables, as_of, days, chosen, models, seed, store, must, progress)
-    locks = _checked_locks(locks, ahead)
+    return replan(tables, ahead, chosen, locks, seed, progress)
+
+
+def replan(
+    tables: Tables,
+    ahead: Prospect,
+    settings: Settings | None = None,
+    overrides: Sequence[Override] | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Plan:
+    """The plan `make_plan` would give for these locks and rules, from a prospect (`look_ahead`) that is kept.
+
+    History and forecasts are the slow part and do not hang on locks, limits or prices; so a planner's change is answered
+    by drawing the same scenarios, valuing the menu and solving again. Errors as in `make_plan`; a must-list lock on an
+    item that was no candidate when the prospect was made is a `ConfigError`.
+    """
+    chosen = settings or Settings()
+    locks = _checked_locks(tuple(overrides or ()), ahead)
     plans = plan_days(ahead, _stock_at_close(tables, ahead), chosen, locks, seed, progress)
     plan = assemble_plan(
         plans,
