@@ -222,7 +222,7 @@ def replan(
 ) -> Plan:
     """The plan `make_plan` would give for these locks and rules, from a prospect (`look_ahead`) that is kept.
 
-    History and forecasts are the slow part and do not hang on locks, limits or prices; so a planner's change is answered
+    History and forecasts are the slow part and do not hang on locks, limits or prices; a planner's change is answered
     by drawing the same scenarios, valuing the menu and solving again. Errors as in `make_plan`; a must-list lock on an
     item that was no candidate when the prospect was made is a `ConfigError`.
     """
