@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from replenish.errors import InfeasiblePlanError, SolverError
-from replenish.optimise import search as search_module, solve
+from replenish.errors import SolverError
+from replenish.optimise import search as search_module
 from replenish.optimise.linear import LinearAnswer, LinearModel, linear_form, solve_linear
 from replenish.optimise.menu import Menu, undominated
 from replenish.optimise.model import Problem, build_model, rule_columns
 from replenish.optimise.search import Search
-from replenish.optimise.solve import colliding_rules, solve_menu
+from replenish.optimise.solve import solve_menu
 from replenish.records import Override
 from replenish.settings import SolverSettings
 from tests.optimise.worlds import EXACT, candidate, chosen_lines, menu_of, problem, rules
@@ -243,67 +243,6 @@ def test_a_plan_to_start_from_is_never_worsened() -> None:
     assert again.objective >= exact.objective - 1e-6
     impossible = tuple(p.menu.offers.index[:3])  # three offers of one item
     assert solve_menu(p, SolverSettings(gap=1e-6, threads=1), impossible).objective == pytest.approx(exact.objective)
-
-
-# ---------------------------------------------------------------- no plan
-
-
-@pytest.mark.parametrize(
-    ("locks", "changes", "names"),
-    [
-        ((), {"n_min": 4}, ("shelf_count_min",)),
-        ((), {"n_min": 3, "budget": 2.5}, ("shelf_count_min", "budget")),
-        ((), {"n_min": 2, "shelf_space": 1.0, "budget": 100}, ("shelf_count_min", "shelf_space")),
-        (("apple", "red"), {"n_max": 1, "budget": 100}, ("shelf_count_max", "must_list")),
-        ((), {"cover": 0.9, "hard_cover": True, "budget": 17.0, "n_max": 3}, ("category_cover", "budget")),
-        ((), {"cover": 0.9, "hard_cover": True, "n_max": 2, "budget": 50}, ("shelf_count_max", "category_cover")),
-    ],
-)
-def test_colliding_rules_are_named(locks: tuple[str, ...], changes: dict[str, Any], names: tuple[str, ...]) -> None:
-    p = problem([Override(code, "must_list") for code in locks], **changes)
-    with pytest.raises(InfeasiblePlanError) as caught:
-        solve_menu(p, EXACT)
-    assert caught.value.rules == names
-    for name in names:
-        assert solve.RULE_WORDS[name] in str(caught.value)
-    assert "3 items can be offered" in str(caught.value)
-    assert caught.value.exit_code == 4
-
-
-def test_locked_price_against_the_index() -> None:
-    p = problem([Override("apple", "price", 2.5), Override("apple", "must_list")], price_index_cap=0.0, n_max=3)
-    with pytest.raises(InfeasiblePlanError) as caught:
-        solve_menu(p, EXACT)
-    assert caught.value.rules == ("price_index", "must_list")
-
-
-def test_must_list_without_an_offer_says_why() -> None:
-    p = problem([Override("apple", "must_list"), Override("apple", "max_order", 0.5)], n_min=1)
-    with pytest.raises(InfeasiblePlanError, match=r"apple \(no order fits the planner's bounds\)") as caught:
-        solve_menu(p, EXACT)
-    assert caught.value.rules == ("must_list",)
-
-
-def test_hard_cover_of_a_category_that_cannot_be_offered() -> None:
-    p = problem([Override("red", "never_list"), Override("green", "never_list")], cover=0.5, hard_cover=True)
-    with pytest.raises(InfeasiblePlanError) as caught:
-        solve_menu(p, EXACT)
-    assert caught.value.rules == ("category_cover",)
-
-
-def test_empty_menu_blames_no_rule() -> None:
-    p = problem([Override(code, "never_list") for code in ("apple", "red", "green")], cover=0.5, n_max=2)
-    with pytest.raises(
-        InfeasiblePlanError, match="No item can be offered: kept off the shelf by the planner"
-    ) as caught:
-        solve_menu(p, EXACT)
-    assert caught.value.rules == ()
-
-
-def test_rules_already_relaxed_are_not_blamed() -> None:
-    p = problem(n_min=4, budget=0.5)
-    p = Problem(p.menu, p.rules, relaxed=frozenset({"budget"}))
-    assert colliding_rules(p, EXACT) == ("shelf_count_min",)
 
 
 # ---------------------------------------------------------------- what the solver says

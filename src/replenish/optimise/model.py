@@ -16,6 +16,17 @@ from replenish.optimise.menu import Menu, RuleColumn
 from replenish.settings import RuleSettings
 
 Array = NDArray[np.float64]
+# The rules with a limit that can be set, and the setting of `RuleSettings` it stands in.
+LIMIT_SETTING = {
+    "shelf_count_min": "n_min",
+    "shelf_count_max": "n_max",
+    "category_cover": "cover",
+    "price_index": "price_index_cap",
+    "budget": "budget",
+    "shelf_space": "shelf_space",
+    "price_changes": "max_price_changes",
+    "supplier_minimum": "min_supplier_order",
+}
 
 
 @dataclass(frozen=True)

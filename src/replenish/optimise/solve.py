@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import NoReturn
 
 import numpy as np
 
-from replenish.errors import InfeasiblePlanError, SolverError
+from replenish.errors import SolverError
 from replenish.optimise.greedy import greedy_plan
-from replenish.optimise.linear import linear_form, solve_linear
+from replenish.optimise.infeasible import infeasible_error, without_offers
 from replenish.optimise.menu import undominated
-from replenish.optimise.model import Problem, build_model, rule_columns
+from replenish.optimise.model import Problem, rule_columns
 from replenish.optimise.search import Search, relative_gap, shortfall
 from replenish.records import Solution
 from replenish.settings import SolverSettings
-
-RULE_WORDS = {
-    "shelf_count_min": "the least number of listed items (rules.n_min)",
-    "shelf_count_max": "the most listed items (rules.n_max)",
-    "category_cover": "the category cover (rules.cover with rules.hard_cover)",
-    "price_index": "the price index cap (rules.price_index_cap)",
-    "budget": "the budget (rules.budget)",
-    "shelf_space": "the shelf space (rules.shelf_space)",
-    "price_changes": "the most price changes (rules.max_price_changes)",
-    "supplier_minimum": "the least order of a supplier (rules.min_supplier_order)",
-    "must_list": "the planner's must-list locks",
-}
-ANY_PLAN = 1e9  # relative gap at which the first plan found will do
 
 
 def solve_menu(problem: Problem, settings: SolverSettings, start: Sequence[int] = ()) -> Solution:
@@ -42,18 +27,32 @@ def solve_menu(problem: Problem, settings: SolverSettings, start: Sequence[int] 
     1e-6. Status: "optimal" (within the gap asked for), "time limit" (best plan so far with its true gap), or "greedy"
     when HiGHS gave no plan and one was put together by the relaxation's prices.
 
-    Raises `InfeasiblePlanError` naming the rules that collide, `SolverError` when there is no usable answer.
+    Raises `InfeasiblePlanError` naming the rules that collide and what would do, `SolverError` when there is no usable
+    answer.
     """
+    answer = plan_if_any(problem, settings, start)
+    if answer is None:
+        raise infeasible_error(problem, settings, plan_if_any)
+    return answer
+
+
+def plan_if_any(problem: Problem, settings: SolverSettings, start: Sequence[int] = ()) -> Solution | None:
+    """As `solve_menu`, but None when no plan satisfies all rules."""
     begin = time.perf_counter()
     offers = undominated(problem.menu, rule_columns(problem), problem.risk_weight)
     known = [m for m in start if m in problem.menu.offers.index]
-    if offers.empty or _without_offers(problem):
-        _raise_infeasible(problem, settings)
+    if offers.empty or without_offers(problem):
+        return None
     rows = sorted({*offers.index, *known})
     search = Search(problem, problem.menu.offers.loc[rows], settings)
     if known and search.feasible(known):
         search.take(known)
-    failure = _run(search, known)
+    try:
+        possible, failure = _run(search, known), None
+    except SolverError as reason:
+        possible, failure = True, reason
+    if not possible:
+        return None
     if search.best is None:
         found = greedy_plan(search)
         if found is None:
@@ -65,23 +64,19 @@ def solve_menu(problem: Problem, settings: SolverSettings, start: Sequence[int] 
     return _solution(search, "optimal" if search.done else "time limit", begin)
 
 
-def _run(search: Search, start: Sequence[int]) -> SolverError | None:
-    """All steps, until the gap is reached; what HiGHS failed with, if it did. Infeasible problems are raised."""
-    try:
-        relaxed = search.relax()
-        if relaxed.status == "infeasible":
-            _raise_infeasible(search.problem, search.settings)
-        if relaxed.status == "optimal":
-            search.first_plan(start)
-        if not search.done and not search.late:
-            search.by_category()
-        if not search.done and not search.late:
-            final = search.remaining()
-            if final.status == "infeasible" and search.best is None:
-                _raise_infeasible(search.problem, search.settings)
-    except SolverError as failure:
-        return failure
-    return None
+def _run(search: Search, start: Sequence[int]) -> bool:
+    """All steps, until the gap is reached; False when no plan satisfies all rules."""
+    relaxed = search.relax()
+    if relaxed.status == "infeasible":
+        return False
+    if relaxed.status == "optimal":
+        search.first_plan(start)
+    if not search.done and not search.late:
+        search.by_category()
+    if not search.done and not search.late:
+        final = search.remaining()
+        return final.status != "infeasible" or search.best is not None
+    return True
 
 
 def _solution(search: Search, status: str, begin: float) -> Solution:
@@ -96,53 +91,3 @@ def _solution(search: Search, status: str, begin: float) -> Solution:
     seconds = time.perf_counter() - begin
     short = shortfall(problem, best.chosen)
     return Solution(best.chosen, best.objective, bound, gap, status, solver, seconds, short)
-
-
-def _without_offers(problem: Problem) -> list[str]:
-    """Items the planner wants on the shelf that no offer exists for."""
-    offered = set(problem.menu.offers["item_code"])
-    return [i for i in problem.must_list if i not in offered] if problem.active("must_list") else []
-
-
-def _raise_infeasible(problem: Problem, settings: SolverSettings) -> NoReturn:
-    rules = colliding_rules(problem, settings)
-    count = problem.menu.offers["item_code"].nunique()
-    reasons = problem.menu.left_out
-    if not rules:
-        words = "; ".join(sorted(set(reasons.values()))) or "there are no candidates"
-        raise InfeasiblePlanError(
-            f"No item can be offered: {words}. Check the candidates' prices and costs, or the planner's locks.", rules
-        )
-    missing = [f"{i} ({reasons.get(i, 'not among the candidates')})" for i in _without_offers(problem)]
-    detail = f" Must-list items without any admissible offer: {', '.join(missing)}." if missing else ""
-    raise InfeasiblePlanError(
-        f"No plan satisfies all rules. These collide: {'; '.join(RULE_WORDS[r] for r in rules)}. "
-        f"{count} items can be offered.{detail} Loosen one of these rules.",
-        rules,
-    )
-
-
-def colliding_rules(problem: Problem, settings: SolverSettings) -> tuple[str, ...]:
-    """A smallest set of rules that cannot hold together (deletion filter: Chinneck 2008, section 6.2).
-
-    Rules are dropped one by one; a rule whose dropping leaves the problem infeasible is not needed for the collision.
-    Empty when the rules are not to blame.
-    """
-    if _without_offers(problem):
-        return ("must_list",)
-    active = [name for name in RULE_WORDS if problem.active(name)]
-    if _feasible(problem, settings):
-        return ()
-    needed = list(active)
-    for name in active:
-        fewer = replace(problem, relaxed=problem.relaxed | (set(active) - set(needed)) | {name})
-        if not _feasible(fewer, settings):
-            needed.remove(name)
-    return tuple(needed)
-
-
-def _feasible(problem: Problem, settings: SolverSettings) -> bool:
-    if problem.menu.offers.empty:
-        return not problem.active("shelf_count_min")
-    model = linear_form(build_model(problem, problem.menu.offers))
-    return solve_linear(model, settings.threads, settings.time_limit_s, ANY_PLAN).status != "infeasible"
