@@ -83,11 +83,18 @@ def fitted_models(choice: Choice) -> Any:
     return rp.in_worker_process(rp.kept_models, *arguments, timeout_s=FITTING_TIME_LIMIT_S)
 
 
+@st.cache_resource(max_entries=2, hash_funcs=BY_IDENTITY)
+def planning_session(choice: Choice, _models: Any) -> Any:
+    """The forecasts of the day, kept in a process of their own that solves again when locks change."""
+    own = choice.tables.for_store(choice.store)
+    return rp.WorkerProcess(rp.PlanningSession, own, choice.as_of, 1, choice.settings, _models)
+
+
 @st.cache_data(max_entries=32, show_spinner="Solving …", hash_funcs=BY_IDENTITY)
 def solved_plan(choice: Choice, overrides: tuple[Override, ...], _models: Any) -> Plan:
     """The plan of the day with the planner's locks."""
-    arguments = (choice.tables.for_store(choice.store), choice.as_of, 1, choice.settings, overrides, _models)
-    return rp.in_worker_process(rp.make_plan, *arguments, timeout_s=PLANNING_TIME_LIMIT_S)
+    plan: Plan = planning_session(choice, _models).call("plan", overrides, timeout_s=PLANNING_TIME_LIMIT_S)
+    return plan
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the items' past …", hash_funcs=BY_IDENTITY)

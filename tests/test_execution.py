@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from replenish.errors import ConfigError, DataError, InfeasiblePlanError, SolverError, StorageError
-from replenish.execution import StoreResult, in_worker_process, map_stores
+from replenish.execution import StoreResult, WorkerProcess, in_worker_process, map_stores
 
 STORES = ["north", "broken", "south"]
 
@@ -44,6 +44,31 @@ def process_id() -> int:
 
 def collide() -> None:
     raise InfeasiblePlanError("Two rules collide.", ("shelf_count", "locks"))
+
+
+class Counter:
+    """Counts its calls; lives in a worker process."""
+
+    def __init__(self, start: int) -> None:
+        if start < 0:
+            raise ConfigError("A counter starts at 0 or above.")
+        self.count = start
+
+    def add(self, step: int) -> tuple[int, int]:
+        self.count += step
+        return self.count, os.getpid()
+
+    def fail(self) -> None:
+        raise DataError("sales: the table has no rows.")
+
+    def break_down(self) -> None:
+        raise KeyError("no such column")
+
+    def sleep(self) -> None:
+        time.sleep(30)
+
+    def die(self) -> None:
+        os._exit(3)
 
 
 @pytest.mark.parametrize(
@@ -160,3 +185,44 @@ def test_every_error_survives_the_way_between_processes(error: Exception) -> Non
 def test_results_know_whether_they_are_good() -> None:
     assert StoreResult("north", value=1).ok
     assert not StoreResult("north", error=SolverError("stopped")).ok
+
+
+def test_an_object_keeps_its_state_in_its_process() -> None:
+    worker = WorkerProcess(Counter, 5)
+    try:
+        first, process = worker.call("add", 1)
+        assert (first, process != os.getpid()) == (6, True)
+        with pytest.raises(DataError, match="no rows"):
+            worker.call("fail")
+        with pytest.raises(SolverError, match="KeyError"):
+            worker.call("break_down")
+        # Neither error cost the object its state or its process.
+        assert worker.call("add", 2) == (8, process)
+    finally:
+        worker.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "limit", "told"), [("sleep", 0.5, "No answer after 0.5 s"), ("die", None, "code 3")]
+)
+def test_a_process_that_hangs_or_dies_is_replaced(method: str, limit: float | None, told: str) -> None:
+    worker = WorkerProcess(Counter, 5)
+    try:
+        before = worker.call("add", 1)
+        with pytest.raises(SolverError, match=told):
+            worker.call(method, timeout_s=limit)
+        count, process = worker.call("add", 1)
+        assert count == 6
+        assert process != before[1]
+    finally:
+        worker.close()
+
+
+def test_an_object_that_cannot_be_made_says_why_every_time() -> None:
+    worker = WorkerProcess(Counter, -1)
+    try:
+        for _ in range(2):
+            with pytest.raises(ConfigError, match="0 or above"):
+                worker.call("add", 1)
+    finally:
+        worker.close()

@@ -11,6 +11,7 @@ import pytest
 
 from replenish.errors import ConfigError, DataError, InfeasiblePlanError
 from replenish.planning import (
+    PlanningSession,
     build_history,
     fit_models,
     forecast_demand,
@@ -107,6 +108,19 @@ def test_planning_again_from_a_kept_prospect_is_the_same_plan(shop: Tables, mode
     again = replan(shop, ahead, fewer, (Override(code, "never_list"),))
     assert len(again.lines) <= 5
     assert code not in set(again.lines["item_code"])
+
+
+def test_a_session_answers_every_change_of_locks(shop: Tables, models: FittedModels, plan: Plan):
+    session = PlanningSession(shop, AS_OF, 1, SETTINGS, models)
+    assert session.plan().to_json() == make_plan(shop, AS_OF, 1, SETTINGS, models=models).to_json()
+    code = str(plan.lines["item_code"].iloc[0])
+    banned = (Override(code, "never_list", author="李", reason="bad crop"),)
+    assert session.plan(banned).to_json() == make_plan(shop, AS_OF, 1, SETTINGS, banned, models).to_json()
+    known = set(plan.forecast["item_code"])
+    others = [c for c in shop.items["item_code"] if c not in known]
+    wanted = (Override(others[0] if others else code, "must_list", author="李", reason="leaflet"),)
+    # An item that was no candidate this morning becomes one when the planner wants it.
+    assert wanted[0].item_code in set(session.plan(wanted).lines["item_code"])
 
 
 def test_several_days_follow_each_other(shop: Tables, models: FittedModels):

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from replenish import plots as plots
     from replenish.evaluate.backtest import backtest as backtest
-    from replenish.execution import in_worker_process as in_worker_process
+    from replenish.execution import WorkerProcess as WorkerProcess, in_worker_process as in_worker_process
     from replenish.history.category import category_tables as category_tables
     from replenish.nightly import kept_models as kept_models
     from replenish.optimise.check import check_plan as check_plan
     from replenish.planning import (
+        PlanningSession as PlanningSession,
         build_history as build_history,
         estimate_price_response as estimate_price_response,
         evening_before as evening_before,
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
 _HOME = {
     "Override": "replenish.records",
     "Plan": "replenish.records",
+    "PlanningSession": "replenish.planning",
     "Settings": "replenish.settings",
     "Tables": "replenish.records",
+    "WorkerProcess": "replenish.execution",
     "backtest": "replenish.evaluate.backtest",
     "build_history": "replenish.planning",
     "category_tables": "replenish.history.category",

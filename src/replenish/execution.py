@@ -128,17 +128,7 @@ def in_worker_process(function: Callable[..., T], *args: Any, timeout_s: float |
     # Not as an argument of the process: `start` would wait for ever for a process that dies before it has read it all.
     threading.Thread(target=_send, args=(here, request), daemon=True).start()
     try:
-        if not here.poll(timeout_s):
-            raise SolverError(
-                f"No answer after {timeout_s:g} s. Raise the time limit or loosen the rules and run again."
-            )
-        value, error = here.recv()
-    except (EOFError, ConnectionResetError):
-        process.join()
-        raise SolverError(
-            f"The worker process ended without an answer (exit code {process.exitcode}); memory may have run out. "
-            "Run again with fewer stores at once or fewer scenarios."
-        ) from None
+        value, error = _receive(here, process, timeout_s)
     finally:
         process.kill()
         process.join()
@@ -149,20 +139,115 @@ def in_worker_process(function: Callable[..., T], *args: Any, timeout_s: float |
     return result
 
 
+class WorkerProcess:
+    """An object that lives in a process of its own and answers one call after the other.
+
+    `WorkerProcess(make, *args)` builds `make(*args)` there; `call("method", *args)` runs its method. What is slow to
+    build or to send stays in the process between calls. A call that takes too long, or a process that dies, ends the
+    process; the next call builds the object anew. Calls from several threads wait for each other.
+    """
+
+    def __init__(self, make: Callable[..., Any], *args: Any) -> None:
+        self._make, self._args = make, args
+        self._lock = threading.Lock()
+        self._process: Any = None
+        self._here: Any = None
+
+    def call(self, method: str, *args: Any, timeout_s: float | None = None) -> Any:
+        """What the object's method returns; errors as in `in_worker_process`."""
+        with self._lock:
+            if self._process is None or not self._process.is_alive():
+                self._start()
+            try:
+                self._here.send((method, args))
+                answer, error = _receive(self._here, self._process, timeout_s)
+            except SolverError:
+                self._stop()
+                raise
+            except (BrokenPipeError, ConnectionResetError):
+                self._stop()
+                raise SolverError("The worker process ended before it could be asked. Run again.") from None
+        if error is not None:
+            raise error
+        return answer
+
+    def close(self) -> None:
+        """Ends the process."""
+        with self._lock:
+            self._stop()
+
+    def _start(self) -> None:
+        request = ForkingPickler.dumps((self._make, self._args))
+        context = multiprocessing.get_context("spawn")
+        self._here, there = context.Pipe()
+        self._process = context.Process(target=_serve, args=(there,), daemon=True)
+        self._process.start()
+        there.close()
+        self._here.send_bytes(request)
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._here.close()
+        self._process = self._here = None
+
+
+def _receive(here: Connection, process: Any, timeout_s: float | None) -> tuple[Any, Exception | None]:
+    """The answer of a worker process, or the `SolverError` that says why there is none."""
+    try:
+        if not here.poll(timeout_s):
+            raise SolverError(
+                f"No answer after {timeout_s:g} s. Raise the time limit or loosen the rules and run again."
+            )
+        answer: tuple[Any, Exception | None] = here.recv()
+    except (EOFError, ConnectionResetError):
+        process.join()
+        raise SolverError(
+            f"The worker process ended without an answer (exit code {process.exitcode}); memory may have run out. "
+            "Run again with fewer stores at once or fewer scenarios."
+        ) from None
+    return answer
+
+
+def _serve(connection: Connection) -> None:
+    """Builds the object and answers calls until the other end is closed."""
+    made: Any = None
+    try:
+        make, args = connection.recv()
+    except EOFError:
+        return
+    while True:
+        try:
+            method, given = connection.recv()
+        except EOFError:
+            return
+        if made is None:
+            made, error = _outcome(make, args)
+            if error is not None:
+                connection.send((None, error))
+                continue
+        connection.send(_outcome(getattr(made, method), given))
+
+
+def _outcome(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, Exception | None]:
+    """What the function returned, or its error in a form that can be sent."""
+    try:
+        return function(*args), None
+    except ReplenishError as error:
+        return None, error
+    except Exception as error:  # noqa: BLE001 - the caller gets every error, in a form that can be sent
+        unexpected = SolverError(f"The computation failed unexpectedly ({type(error).__name__}: {error}).")
+        unexpected.add_note(traceback.format_exc())
+        return None, unexpected
+
+
 def _send(connection: Connection, request: memoryview) -> None:
     with contextlib.suppress(OSError):  # a process that died is noticed by whoever waits for its answer
         connection.send_bytes(request)
 
 
 def _answer(connection: Connection) -> None:
-    try:
-        function, args = connection.recv()
-        answer: tuple[Any, Exception | None] = (function(*args), None)
-    except ReplenishError as error:
-        answer = (None, error)
-    except Exception as error:  # noqa: BLE001 - the caller gets every error, in a form that can be sent
-        unexpected = SolverError(f"The computation failed unexpectedly ({type(error).__name__}: {error}).")
-        unexpected.add_note(traceback.format_exc())
-        answer = (None, unexpected)
-    connection.send(answer)
+    function, args = connection.recv()
+    connection.send(_outcome(function, args))
     connection.close()

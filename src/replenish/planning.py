@@ -246,6 +246,29 @@ def replan(
     return plan
 
 
+class PlanningSession:
+    """One store and evening with its forecasts kept: every change of locks is answered by `replan`.
+
+    The forecasts are made with the first plan; the arguments are those of `make_plan`.
+    """
+
+    def __init__(
+        self, tables: Tables, as_of: date | pd.Timestamp | str, days: int, settings: Settings, models: FittedModels,
+        seed: int = 0, store: str | None = None,
+    ) -> None:  # fmt: skip
+        self._tables, self._settings, self._seed = tables, settings, seed
+        self._look = partial(look_ahead, tables, as_of, days, settings, models, seed, store)
+        self._must_list: frozenset[str] = frozenset()
+        self._ahead: Prospect | None = None
+
+    def plan(self, overrides: Sequence[Override] = ()) -> Plan:
+        """The plan under these locks (see `make_plan`)."""
+        wanted = frozenset(o.item_code for o in overrides if o.kind == "must_list")
+        if self._ahead is None or not wanted <= self._must_list:
+            self._ahead, self._must_list = self._look(must_list=sorted(wanted)), wanted
+        return replan(self._tables, self._ahead, self._settings, overrides, self._seed)
+
+
 def plan_days(
     ahead: Prospect,
     carried: pd.Series,

@@ -48,12 +48,15 @@ class FakeLibrary:
     def kept_models(self, tables: Tables, as_of: date, settings: Settings, store: str) -> str:
         return f"models of {store} on {as_of}"
 
-    def make_plan(
-        self, tables: Tables, as_of: date, days: int, settings: Settings, overrides: tuple[Override, ...], models: str
-    ) -> Plan:
+    def PlanningSession(  # noqa: N802 - stands for a class
+        self, tables: Tables, as_of: date, days: int, settings: Settings, models: str
+    ) -> FakeSession:
         assert models == f"models of main on {as_of}"
-        if "make_plan" in self.fail:
-            raise self.fail["make_plan"]
+        return FakeSession(self, as_of, days)
+
+    def plan(self, as_of: date, days: int, overrides: tuple[Override, ...]) -> Plan:
+        if "plan" in self.fail:
+            raise self.fail["plan"]
         if sum(o.kind == "must_list" for o in overrides) > 1:
             raise InfeasiblePlanError("No plan keeps all rules: shelf_count and locks collide.", ("shelf_count",))
         self.solved.append(overrides)
@@ -73,12 +76,35 @@ class FakeLibrary:
         return function(*args)
 
 
+@dataclass
+class FakeSession:
+    """Stands for a planning session."""
+
+    library: FakeLibrary
+    as_of: date
+    days: int
+
+    def plan(self, overrides: tuple[Override, ...]) -> Plan:
+        return self.library.plan(self.as_of, self.days, overrides)
+
+
+@dataclass
+class FakeWorker:
+    """Stands for a worker process, in this one."""
+
+    made: Any
+
+    def call(self, method: str, *args: Any, timeout_s: float | None = None) -> Any:
+        return getattr(self.made, method)(*args)
+
+
 @pytest.fixture
 def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeLibrary:
     fake = FakeLibrary(database=f"sqlite:///{tmp_path}/runs.db")
-    names = ("load_tables", "load_settings", "kept_models", "make_plan", "build_history", "in_worker_process")
+    names = ("load_tables", "load_settings", "kept_models", "PlanningSession", "build_history", "in_worker_process")
     for name in names:
         monkeypatch.setattr(rp, name, getattr(fake, name), raising=False)
+    monkeypatch.setattr(rp, "WorkerProcess", lambda make, *args: FakeWorker(make(*args)), raising=False)
     monkeypatch.setattr(rp, "open_store", open_store, raising=False)
     monkeypatch.setattr(rp, "order_bytes", order_bytes, raising=False)
     monkeypatch.delenv("REPLENISH_DATA", raising=False)

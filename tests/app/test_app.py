@@ -155,7 +155,7 @@ def test_a_missing_folder_is_a_message(app: AppTest) -> None:
 
 
 def test_a_solver_failure_is_a_message(app: AppTest, library: FakeLibrary) -> None:
-    library.fail["make_plan"] = SolverError("No answer after 60 s.")
+    library.fail["plan"] = SolverError("No answer after 60 s.")
     app.run()
     assert messages(app) == ["No answer after 60 s."]
 

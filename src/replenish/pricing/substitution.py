@@ -146,7 +146,7 @@ def substitute_groups(items: pd.DataFrame) -> pd.Series:
     """item_code → the group within which its shoppers look for another item: `substitute_group`, else the category."""
     table = items.drop_duplicates("item_code").set_index("item_code")
     given = table["substitute_group"] if "substitute_group" in table else pd.Series(np.nan, table.index)
-    return given.fillna(table["category"]).astype("str")
+    return given.astype("object").fillna(table["category"]).astype("str")
 
 
 def usual_availability(panel: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
