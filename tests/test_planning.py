@@ -123,6 +123,13 @@ def test_a_session_answers_every_change_of_locks(shop: Tables, models: FittedMod
     assert wanted[0].item_code in set(session.plan(wanted).lines["item_code"])
 
 
+def test_the_parts_of_the_gain_add_up(plan: Plan):
+    against = plan.summary["baseline"]
+    assert set(against["split"]) == {"assortment", "price", "orders"}
+    assert sum(against["split"].values()) == pytest.approx(against["gain"])
+    assert "split" not in plan.summary["practice"]
+
+
 def test_several_days_follow_each_other(shop: Tables, models: FittedModels):
     plan = make_plan(shop, AS_OF, 2, SETTINGS, models=models)
     assert plan.lines["date"].unique().tolist() == [PLANNED, PLANNED + pd.Timedelta(days=1)]

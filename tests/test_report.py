@@ -42,6 +42,13 @@ def test_a_gain_that_may_be_zero_is_called_so() -> None:
     ]
 
 
+def test_the_parts_of_the_gain_are_told() -> None:
+    baseline = {"name": "cost-plus", "expected": 400.0, "gain": 30.0, "gain_se": 9.0, "gain_interval": [12.0, 48.0]}
+    split = {"split": {"assortment": 21.0, "price": 13.0, "orders": -4.0}, "split_se": {"price": 2.0}}
+    told = figure_lines({"baseline": baseline | split})[0]
+    assert told.endswith("between 12 and 48; of it assortment +21, price +13 ± 2, orders -4")
+
+
 @pytest.mark.parametrize(("price", "reference", "text"), [(5.2, 5.2, "5.20"), (5.4, 5.2, "5.40 (5.20)")])
 def test_a_changed_price_shows_what_it_was(price: float, reference: float, text: str) -> None:
     assert price_text(price, reference) == text

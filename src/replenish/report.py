@@ -137,7 +137,15 @@ def _baseline(baseline: dict[str, Any] | None) -> str:
     return (
         f"Against {baseline['name']} ({baseline['expected']:,.0f}): gain {baseline['gain']:,.0f}"
         f"{_plus_minus(baseline.get('gain_se'))}, between {low:,.0f} and {high:,.0f}{verdict}"
+        f"{_split(baseline)}"
     )
+
+
+def _split(baseline: dict[str, Any]) -> str:
+    """What of the gain comes from which decision."""
+    parts, errors = baseline.get("split", {}), baseline.get("split_se", {})
+    told = ", ".join(f"{name} {value:+,.0f}{_plus_minus(errors.get(name))}" for name, value in parts.items())
+    return f"; of it {told}" if told else ""
 
 
 def _solver(s: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from replenish.optimise.baseline import cost_plus_lines
 from replenish.optimise.explain import category_price_index, left_out_reasons, line_reasons, price_curve, rule_report
-from replenish.optimise.judge import Judgement, Line, judge, standard_error
+from replenish.optimise.judge import Judgement, Line, day_profit, judge, standard_error
 from replenish.optimise.menu import Candidate
 from replenish.optimise.model import Problem
 from replenish.optimise.rounds import chosen_lines
+from replenish.optimise.split import DECISIONS, mixed_lines, split_gain
 from replenish.optimise.week import BOUND_KIND, WeekSolution
 from replenish.records import DemandForecast, DemandHistory, Override, Plan, Scenarios, Solution
 from replenish.schemas import PLAN_CANDIDATES, PLAN_LINES
@@ -35,7 +36,11 @@ def as_they_are(scenarios: Scenarios, _: Sequence[Line]) -> Scenarios:
 
 @dataclass(frozen=True)
 class DayPlan:
-    """One solved and judged day; `week`: the solution of all days together, when stock that keeps links them."""
+    """One solved and judged day; `week`: the solution of all days together, when stock that keeps links them.
+
+    `split`: part of assortment, price and orders in the gain over `baseline`, per fresh scenario (see `split`); empty
+    when stock links the days.
+    """
 
     date: pd.Timestamp
     problem: Problem
@@ -49,6 +54,7 @@ class DayPlan:
     practice: Judgement
     notes: tuple[str, ...]
     week: WeekSolution | None = None
+    split: dict[str, Array] = field(default_factory=dict)
 
     @property
     def carried_on(self) -> pd.Series:
@@ -69,13 +75,23 @@ def judge_day(
     by_code = {c.item_code: c for c in candidates}
     lines = chosen_lines(problem, solution, by_code)
     mine = passed_on(fresh, lines)
+    given = (history, settings.rules, max(len(lines), 1))
 
-    def cost_plus(which: int) -> Judgement:
-        """The baseline with orders that count on what it itself leaves to other items."""
-        given = (history, settings.rules, max(len(lines), 1))
-        first = cost_plus_lines(candidates, passed_on(scenarios, lines), *given)[which]
-        settled = cost_plus_lines(candidates, passed_on(scenarios, first), *given)[which]
-        return judge(settled, passed_on(fresh, settled))
+    def settled(which: int) -> tuple[list[Line], Scenarios]:
+        """The baseline with orders that count on what it itself leaves to other items, and the scenarios of that."""
+        moved = passed_on(scenarios, cost_plus_lines(candidates, passed_on(scenarios, lines), *given)[which])
+        return cost_plus_lines(candidates, moved, *given)[which], moved
+
+    best, moved = settled(0)
+    practice, _ = settled(1)
+    plan, baseline = judge(lines, mine), judge(best, passed_on(fresh, best))
+    usual, _ = cost_plus_lines([line.candidate for line in lines], moved, *given)
+
+    def profit_of(taken: frozenset[str]) -> Array:
+        if len(taken) in (0, len(DECISIONS)):
+            return plan.profit if taken else baseline.profit
+        mix = mixed_lines(lines, best, usual, taken)
+        return day_profit(mix, passed_on(fresh, mix))
 
     promised = float(problem.menu.offers.loc[list(solution.chosen), "profit"].sum())
     return DayPlan(
@@ -86,10 +102,11 @@ def judge_day(
         scenarios,
         mine,
         promised,
-        judge(lines, mine),
-        cost_plus(0),
-        cost_plus(1),
+        plan,
+        baseline,
+        judge(practice, passed_on(fresh, practice)),
         notes,
+        split=split_gain(profit_of),
     )
 
 
@@ -235,7 +252,7 @@ def _summary(
         "rules": [r | {"date": f"{d.date:%Y-%m-%d}"} for d in days for r in rule_report(d.problem, d.solution)],
         "price_index": _price_index(days),
         "on_top_rung": _on_top_rung(days),
-        "baseline": _against(days, "baseline", "cost-plus prices with the best orders", seed),
+        "baseline": _against(days, "baseline", "cost-plus prices with the best orders", seed) | _split(days, seed),
         "practice": _against(days, "practice", "cost-plus prices, sold out as seldom as the shop", seed),
         "demand_moved": _demand_moved(days),
         "notes": sorted({n for d in days for n in d.notes} | set(forecast.notes)),
@@ -272,6 +289,18 @@ def _against(days: Sequence[DayPlan], which: str, name: str, seed: int) -> dict[
         "gain": gain,
         "gain_se": se,
         "gain_interval": [gain - 1.96 * se, gain + 1.96 * se],
+    }
+
+
+def _split(days: Sequence[DayPlan], seed: int) -> dict[str, Any]:
+    """The gain's parts and their standard errors by decision [money]; nothing when stock links the days."""
+    if not all(d.split for d in days):
+        return {}
+    return {
+        "split": {name: sum(float(d.split[name].mean()) for d in days) for name in DECISIONS},
+        "split_se": {
+            name: sum(standard_error(d.split[name], d.judgement.drawn_days, seed) for d in days) for name in DECISIONS
+        },
     }
 
 

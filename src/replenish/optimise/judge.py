@@ -65,6 +65,17 @@ def judge(lines: Sequence[Line], scenarios: Scenarios, outcomes: Mapping[str, Ou
     return Judgement(pd.DataFrame(rows), profit, shop, scenarios.drawn_days)
 
 
+def day_profit(lines: Sequence[Line], scenarios: Scenarios) -> Array:
+    """Profit of the lines together in every scenario [money]."""
+    profit = np.zeros(scenarios.n)
+    for line in lines:
+        k, terms = scenarios.item_codes.index(line.candidate.item_code), line.candidate.terms
+        demand = scenarios.demand_at(k, line.price / terms.reference_price)
+        order = np.array(line.order_quantity)
+        profit += day_outcome(order, demand, line.price, scenarios.cost[:, k], terms).profit
+    return profit
+
+
 def _expectations(line: Line, demand: Array, out: Outcome) -> dict[str, object]:
     low, high = np.quantile(out.profit, [0.1, 0.9])
     return {
