@@ -76,6 +76,19 @@ def test_json_is_one_valid_document(folder: Path, capsys: Captured):
     assert all(Path(f).is_file() for f in body["files"])
 
 
+def test_explained_plan_is_the_same_run_with_the_worth_of_its_rules(folder: Path, capsys: Captured):
+    assert run("plan", "--data", folder, *DAY, "--json") == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert run("plan", "--data", folder, *DAY, "--json", "--explain") == 0
+    body = json.loads(capsys.readouterr().out)
+    assert {"shelf_count_max", "category_cover"} <= {v["rule"] for v in body["rule_values"]}
+    assert "rule_values" not in plain
+    assert "rule_values" not in body["summary"]
+    assert body["run_id"] == plain["run_id"]
+    assert run("plan", "--data", folder, *DAY, "--explain") == 0
+    assert "one shelf place more" in capsys.readouterr().out
+
+
 def test_output_file_and_locks_are_obeyed(folder: Path, tmp_path: Path, capsys: Captured):
     locks = tmp_path / "locks.csv"
     locks.write_text("item_code,kind,value,author,reason\nP043,order,7.5,Ann,market day\nP046,never_list,,Ann,spoilt\n")

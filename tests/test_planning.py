@@ -20,6 +20,7 @@ from replenish.planning import (
     make_plan,
     one_store,
     replan,
+    rule_values,
 )  # fmt: skip
 from replenish.records import FittedModels, Override, Plan, Tables
 from replenish.schemas import PLAN_LINES, check_table
@@ -128,6 +129,18 @@ def test_the_parts_of_the_gain_add_up(plan: Plan):
     assert set(against["split"]) == {"assortment", "price", "orders"}
     assert sum(against["split"].values()) == pytest.approx(against["gain"])
     assert "split" not in plan.summary["practice"]
+
+
+def test_what_the_rules_are_worth(shop: Tables, models: FittedModels):
+    ahead = look_ahead(shop, AS_OF, 1, SETTINGS, models)
+    values = rule_values(shop, ahead, SETTINGS)
+    assert set(values["date"]) == {PLANNED}
+    assert {"shelf_count_max", "category_cover"} <= set(values["rule"])
+    rules = values[~values["rule"].str.startswith("list ")]
+    assert (rules["change"] >= -1e-6).all()  # more room never costs: each solve starts from the plan
+    known = values[values["verdict"] != "impossible"]
+    assert (known["low"] <= known["change"] + 1e-6).all()
+    assert (known["change"] <= known["high"] + 1e-6).all()
 
 
 def test_several_days_follow_each_other(shop: Tables, models: FittedModels):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         make_plan as make_plan,
         plannable_days as plannable_days,
         replan as replan,
+        rule_values as rule_values,
     )
     from replenish.pricing.response import response_table as response_table
     from replenish.publish import order_bytes as order_bytes, order_name as order_name, write_order as write_order
@@ -67,6 +68,7 @@ _HOME = {
     "plannable_days": "replenish.planning",
     "response_table": "replenish.pricing.response",
     "replan": "replenish.planning",
+    "rule_values": "replenish.planning",
     "save_models": "replenish.store.fitted",
     "simulate": "replenish.simulate.comparison",
     "write_order": "replenish.publish",

@@ -24,6 +24,7 @@ from replenish.optimise.menu import Candidate, build_menu
 from replenish.optimise.model import Problem
 from replenish.optimise.play import judge_week
 from replenish.optimise.rounds import settle, with_transfers
+from replenish.optimise.rule_values import rule_values as _rule_values
 from replenish.optimise.scenarios import ResidualPool, draw_scenarios, residual_pool
 from replenish.optimise.solve import solve_menu
 from replenish.optimise.week import Day, only_last_carries, solve_week
@@ -244,6 +245,30 @@ def replan(
     if faults:
         raise SolverError("The plan failed its independent check and was not stored: " + "; ".join(faults[:5]) + ".")
     return plan
+
+
+def rule_values(
+    tables: Tables,
+    ahead: Prospect,
+    settings: Settings | None = None,
+    overrides: Sequence[Override] | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """What one step of every rule, and each of the best items left out, is worth to the plan that `replan` gives.
+
+    Every figure is a day solved again, which takes a while. Columns: date, then those of
+    `optimise.rule_values.rule_values`. Errors as in `replan`; days linked by stock that keeps are a `ConfigError`.
+    """
+    chosen = settings or Settings()
+    if len(ahead.dates) > 1 and _stock_links(ahead, chosen):
+        raise ConfigError("Stock that keeps links these days; what a rule is worth is told for one day. Plan one day.")
+    locks = _checked_locks(tuple(overrides or ()), ahead)
+    plans = plan_days(ahead, _stock_at_close(tables, ahead), chosen, locks, seed, progress)
+    progress("worth of the rules")
+    values = [_rule_values(p.problem, p.solution, chosen.solver).assign(date=p.date) for p in plans]
+    table = pd.concat(values, ignore_index=True)
+    return table[["date", *table.columns.drop("date")]]
 
 
 class PlanningSession:

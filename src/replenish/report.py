@@ -95,6 +95,23 @@ def rules_table(summary: dict[str, Any]) -> Table:
     return table
 
 
+def rule_values_table(values: pd.DataFrame) -> Table:
+    """What one step of every rule is worth (see `planning.rule_values`), with what the proven bounds leave open."""
+    columns = ("date", "rule", "step", "change a day", "between")
+    table = _table("What one step of each rule is worth (day solved again)", columns, ("verdict",))
+    for row in values.to_dict("records"):
+        known = row["verdict"] != "impossible"
+        table.add_row(
+            f"{row['date']:%Y-%m-%d}",
+            row["rule"],
+            row["step"],
+            f"{row['change']:+.1f}" if known else "–",
+            f"{row['low']:+.1f} and {row['high']:+.1f}" if known else "–",
+            row["verdict"],
+        )
+    return table
+
+
 def figure_lines(summary: dict[str, Any]) -> list[str]:
     """The plan's figures in sentences; a figure that the summary does not have is left out."""
     lines = [_listed(summary), _profit(summary), _baseline(summary.get("baseline")), _solver(summary)]

@@ -18,6 +18,8 @@ from replenish.cli.options import Config, Data, Database, Json, Seed, Set, Store
 from replenish.errors import ConfigError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from replenish.records import Plan, Run
     from replenish.settings import Settings
 
@@ -69,6 +71,9 @@ def plan(
     lead_time: Annotated[int | None, typer.Option("--lead-time", help="Days from last known evening to plan.")] = None,
     time_limit: Annotated[float | None, typer.Option("--time-limit", help="Solver seconds per day.")] = None,
     gap: Annotated[float | None, typer.Option("--gap", help="Relative gap at which the solver may stop.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Tell what one step of every rule is worth (solves again, takes longer).")
+    ] = False,
     database: Database = None,
     seed: Seed = 0,
     as_json: Json = False,
@@ -83,21 +88,21 @@ def plan(
     if output is not None and output.suffix.lower() not in (".csv", ".xlsx"):
         raise ConfigError(f"--output {output}: the order file ends in .csv or .xlsx.")
     with progress_steps() as progress:
-        found = _make(data, date, days, level, store, settings, locks, seed, progress)
+        found, values = _make(data, date, days, level, store, settings, locks, seed, explain, progress)
         progress("store the run")
         run = _keep(found, settings)
         files = _write(found, run, settings, output)
-    _tell(found, run, files, settings, data, as_json)
+    _tell(found, values, run, files, settings, data, as_json)
 
 
 def _make(
     data: Path, date: datetime | None, days: int, level: Level, store: str | None, settings: Settings,
-    locks: Path | None, seed: int, progress: Callable[[str], None],
-) -> Plan:  # fmt: skip
-    """The plan, with models that are kept for the next time."""
+    locks: Path | None, seed: int, explain: bool, progress: Callable[[str], None],
+) -> tuple[Plan, pd.DataFrame | None]:  # fmt: skip
+    """The plan, with models that are kept for the next time, and what its rules are worth, if that is asked for."""
     from replenish.locks import read_lock_file
     from replenish.nightly import kept_models
-    from replenish.planning import evening_before, make_category_plan, make_plan, one_store
+    from replenish.planning import evening_before, look_ahead, make_category_plan, one_store, replan, rule_values
     from replenish.sources.folder import load_tables
 
     progress("read the tables")
@@ -108,9 +113,14 @@ def _make(
     if level is Level.CATEGORY:
         if overrides:
             raise ConfigError("--locks are locks on items; leave them out with --level category.")
-        return make_category_plan(tables, as_of, days, settings, seed, name, progress)
+        if explain:
+            raise ConfigError("--explain tells of the rules for items; leave it out with --level category.")
+        return make_category_plan(tables, as_of, days, settings, seed, name, progress), None
     models = kept_models(tables, as_of, settings, name, seed, progress)
-    return make_plan(tables, as_of, days, settings, overrides, models, seed, name, progress)
+    must = {o.item_code for o in overrides if o.kind == "must_list"}
+    ahead = look_ahead(tables, as_of, days, settings, models, seed, name, must, progress)
+    found = replan(tables, ahead, settings, overrides, seed, progress)
+    return found, rule_values(tables, ahead, settings, overrides, seed, progress) if explain else None
 
 
 def _keep(found: Plan, settings: Settings) -> Run:
@@ -128,19 +138,25 @@ def _write(found: Plan, run: Run, settings: Settings, output: Path | None) -> li
     return [write_order(found, place) for place in places]
 
 
-def _tell(found: Plan, run: Run, files: list[Path], settings: Settings, data: Path, as_json: bool) -> None:
+def _tell(
+    found: Plan, values: pd.DataFrame | None, run: Run, files: list[Path], settings: Settings, data: Path, as_json: bool
+) -> None:
     """The plan on the terminal with where everything is and what to do next, or all of it as JSON."""
     if as_json:
         import json
 
         body: dict[str, Any] = json.loads(found.to_json())
         body |= {"run_id": run.run_id, "repeated": run.repeated, "files": [str(f) for f in files]}
+        if values is not None:
+            body["rule_values"] = json.loads(values.to_json(orient="records", date_format="iso", force_ascii=False))
         write_out(json.dumps(body, ensure_ascii=False))
         return
     from replenish.database_url import parse_url, shown
-    from replenish.report import print_plan
+    from replenish.report import print_plan, rule_values_table
 
     print_plan(found, output_console())
+    if values is not None:
+        output_console().print(rule_values_table(values))
     again = " (the same run as before: same input, settings and versions give the same plan)" if run.repeated else ""
     write_out(f"\nRun {run.run_id}{again}, kept in {shown(parse_url(settings.storage.database))}")
     write_out("Order files: " + ", ".join(map(str, files)))
