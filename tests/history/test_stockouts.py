@@ -6,7 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from replenish.history.stockouts import empty_at_close, find_stockouts, hourly_profile, profile_at
+from replenish.history.stockouts import (
+    arrival_concentration,
+    day_share,
+    empty_at_close,
+    find_stockouts,
+    hourly_profile,
+    learn_stockouts,
+    profile_at,
+    silence_chance,
+    sold_out_share,
+)
 from replenish.settings import HistorySettings
 
 SETTINGS = HistorySettings()
@@ -156,3 +166,85 @@ def test_recovered_demand_is_nearer_the_truth_than_sales():
     assert abs(demand.sum() - true.sum()) < 0.7 * abs(sold.sum() - true.sum())
     assert np.abs(demand - true)[recovered].sum() < 0.7 * np.abs(sold - true)[recovered].sum()
     assert (demand <= 2 * sold + 1e-9).all()
+
+
+def test_chance_of_the_silence_with_clustered_arrivals_by_hand():
+    """Beta(1, 1) varies over all shares alike: the chance that all n sales fall before t is ∫ x^n dx = 1 ÷ (n + 1)."""
+    share, n = np.array([0.5, 0.5, 1.0]), np.array([1.0, 9.0, 9.0])
+    np.testing.assert_allclose(silence_chance(share, n, 2.0), [1 / 2, 1 / 10, 1.0])
+    np.testing.assert_allclose(silence_chance(share, n, np.inf), [1 / 2, 1 / 512, 1.0])
+
+
+@pytest.mark.parametrize(("true", "around"), [(np.inf, (60, np.inf)), (10.0, (7, 15)), (5.0, (4, 10))])
+def test_concentration_is_told_from_clean_and_from_contaminated_days(true, around):
+    """4,000 days whose last sale is drawn from the model; then three in ten of them end at half their time."""
+    rng = np.random.default_rng(3)
+    n = rng.integers(6, 40, 4000).astype(float)
+    grid = np.linspace(0.001, 1.0, 1000)
+    chance = np.array([silence_chance(grid, np.full(1000, k), true) for k in n])
+    last = grid[np.minimum((chance < rng.random((4000, 1))).sum(axis=1), 999)]
+    cut = np.where(rng.random(4000) < 0.3, last / 2, last)
+    for share in (last, cut):
+        assert around[0] <= arrival_concentration(share, n) <= around[1]
+
+
+def test_share_of_sold_out_days_is_what_ordinary_ones_leave_over():
+    ordinary, early = np.linspace(0, 1, 800), np.full(200, 0.001)
+    assert sold_out_share(np.r_[ordinary, early]) == pytest.approx(0.2, abs=0.01)
+    assert sold_out_share(ordinary) == 0.05
+    assert sold_out_share(early[:100]) == 0.05, "too few days to tell"
+
+
+def test_a_day_that_ended_early_for_all_is_not_early_for_one():
+    """By hand: usual share ½ counts 30; of the day's other 60 sales 60 had come by then: (15 + 60) ÷ 90."""
+    panel = days([(10, 14.0, False)])
+    counts = np.zeros((1, 48))
+    counts[0, 27:] = 70.0
+    index = pd.MultiIndex.from_frame(panel[["category", "date"]])
+    assert day_share(np.array([0.5]), pd.DataFrame(counts, index=index), panel) == pytest.approx([75 / 90])
+    assert day_share(np.array([0.5]), pd.DataFrame(counts[:0], index=index[:0]), panel) == pytest.approx([0.5])
+
+
+def clustered(seed: int, shops_days: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """No stock-outs; every day of the shop and every item on it has a rhythm of its own (Dirichlet, 120 parts)."""
+    rng = np.random.default_rng(seed)
+    rows, times = [], []
+    for date in pd.date_range("2024-01-01", periods=shops_days):
+        shop = rng.dirichlet(np.full(120, 1.0)) + 1e-6
+        for item in range(20):
+            n = 6 + rng.poisson(5 + 2 * item)
+            hours = 8 + (rng.choice(120, n, p=rng.dirichlet(15 * shop)) + rng.random(n)) / 10
+            rows.append((f"P{item:02d}", date, n, hours.max()))
+            times.append(pd.DataFrame({"date": date, "half_hour": (hours * 2).astype(int)}))
+    panel = pd.DataFrame(rows, columns=["item_code", "date", "transactions", "last_sale_hour"])
+    sold = panel["transactions"].astype(float)
+    panel = panel.assign(category="leafy", clearance_day=False, clearance_sold=0.0, sold=sold, full_price_sold=sold)
+    counts = pd.concat(times).groupby(["date", "half_hour"]).size().rename("transactions").reset_index()
+    return panel, counts.assign(category="leafy")
+
+
+def test_clustered_arrivals_are_no_stockouts():
+    """Judged as independent, far more than a hundredth of these ordinary days would end too early."""
+    panel, intraday = clustered(4, 150)
+    as_of = panel["date"].max()
+    profile, found = learn_stockouts(panel, intraday, as_of, SETTINGS)
+    share = profile_at(profile, panel["category"], panel["date"], panel["last_sale_hour"])
+    n = panel["transactions"].to_numpy(dtype=float)
+    assert (silence_chance(share, n, np.inf) < 0.01).mean() > 0.1
+    assert (found["silence_p"] < 0.01).mean() <= 0.03
+
+
+def test_many_sold_out_days_do_not_hide_themselves():
+    """Two days in five sell out: what was learnt from them must not make them look ordinary."""
+    panel, intraday, true = simulated(5, 150, 0.4)
+    as_of = panel["date"].max()
+    once = find_stockouts(panel, hourly_profile(intraday, as_of), SETTINGS)
+    _, found = learn_stockouts(panel, intraday, as_of, SETTINGS)
+    cut = panel["cut"].to_numpy() & found["silence_p"].notna().to_numpy()
+    early = (found["silence_p"] < 0.001).to_numpy()
+    assert early[cut].mean() >= (once["silence_p"] < 0.001)[cut].mean() > 0.3
+    assert panel["cut"].to_numpy()[(found["hidden"] > 0).to_numpy()].mean() > 0.95
+    assert (found["silence_p"] < 0.01)[~panel["cut"].to_numpy()].mean() <= 0.015
+    missed = [abs(frame["demand"].sum() / true.sum() - 1) for frame in (found, once)]
+    assert missed[0] < 0.85 * missed[1]
+    pd.testing.assert_frame_equal(found, learn_stockouts(panel, intraday, as_of, SETTINGS)[1])

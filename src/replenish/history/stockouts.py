@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -10,12 +12,18 @@ from scipy.special import gammaln
 from replenish.settings import HistorySettings
 
 PROFILE_DAYS = 365
-PRIOR_SOLD_OUT = 0.05  # share of item-days the reference shop sells out before closing
+PRIOR_SOLD_OUT = 0.05  # share of item-days the reference shop sells out before closing; the least assumed of any shop
+MOST_SOLD_OUT = 0.3
 PRIOR_DAYS = 28
 # Shoppers come in clusters, and days differ in their rhythm: the smaller, the more (∞: independent arrivals).
-CONCENTRATIONS = (np.inf, 100.0, 60.0, 40.0, 25.0, 15.0, 10.0, 7.0)
-BULK = 0.25  # this share of ordinary days must have a chance of at most this
+CONCENTRATIONS = (np.inf, 100.0, 60.0, 40.0, 25.0, 15.0, 10.0, 7.0, 5.0, 4.0, 3.0)
+# Chances of ordinary days are uniform. Those of sold-out days are mostly small: only the days above ¼ are compared.
+BULK, MIDDLE = 0.25, 0.5
+UNEVEN = 1.03  # chance may put a little more of them below the middle
 MIN_BULK_DAYS = 200
+REPEATS = 2
+WORTH_REPEATING = 0.01  # hidden transactions as a share of all that bend what is usual
+USUAL_WEIGHT = 30.0  # the usual profile counts as that many transactions beside those of the category that day
 # A recovered day teaches, but less than an observed one; leaving such days out would teach only the quiet days.
 KNOWN_FACTOR = 4.0  # most that recovered demand may be of the sales where the shelf is known to have been empty
 RECOVERED_WEIGHT = 0.5
@@ -42,13 +50,54 @@ def profile_at(profile: pd.DataFrame, category: pd.Series, date: pd.Series, hour
     """F(t): usual share of the day's transactions up to `hour`, interpolated; NaN where hour or profile is missing."""
     if profile.empty:
         return np.full(len(hour), np.nan)
-    wide = profile.pivot_table(index=["category", "weekday"], columns="half_hour", values="cumulative")
-    row = wide.index.get_indexer(pd.MultiIndex.from_arrays([category, date.dt.day_of_week]))
+    wide = _cumulative(profile)
+    row = wide.index.get_indexer(_profile_key(category, date))
     table = np.hstack([np.zeros((len(wide), 1)), wide.to_numpy()])
     position = np.clip(hour.fillna(0).to_numpy() * 2, 0, 47.999)
     low = position.astype(int)
     value = table[row, low] + (position - low) * (table[row, low + 1] - table[row, low])
     return np.where((row >= 0) & hour.notna().to_numpy(), value, np.nan)
+
+
+def _cumulative_by_day(intraday: pd.DataFrame) -> pd.DataFrame:
+    """Cumulative transactions of every (category, date) × the ends of the 48 half hours."""
+    counts = intraday.pivot_table(
+        index=["category", "date"], columns="half_hour", values="transactions", aggfunc="sum", fill_value=0
+    )
+    return counts.reindex(columns=range(48), fill_value=0).cumsum(axis=1)
+
+
+def day_share(
+    share: NDArray[np.float64], days: pd.DataFrame, panel: pd.DataFrame, hidden: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """F(t) of each row's own day: the usual `share` and the category's other items that day, as (KF + C(t)) ÷ (K + C).
+
+    A shower at five ends the day early for every item, a stock-out for one. K is `USUAL_WEIGHT`; days without other
+    sales keep the usual share. `hidden`: transactions of the row that `days` counts beyond its own.
+    """
+    out = share.copy()
+    rows = days.index.get_indexer(pd.MultiIndex.from_frame(panel[["category", "date"]]))
+    at = np.isfinite(share) & (rows >= 0)
+    table, own = days.to_numpy(dtype=float)[rows[at]], panel["transactions"].to_numpy(dtype=float)[at]
+    position = np.clip(panel["last_sale_hour"].to_numpy(dtype=float)[at] * 2, 0, 47.999)
+    low, row = position.astype(int), np.arange(len(position))
+    before = np.where(low > 0, table[row, low - 1], 0.0)
+    so_far = before + (position - low) * (table[row, low] - before)
+    others, all_others = np.maximum(so_far - own, 0.0), table[:, -1] - own
+    if hidden is not None:
+        all_others = all_others - hidden[at]
+    all_others = np.maximum(all_others, others)
+    out[at] = (USUAL_WEIGHT * share[at] + others) / (USUAL_WEIGHT + all_others)
+    return out
+
+
+def _cumulative(profile: pd.DataFrame) -> pd.DataFrame:
+    """The profile as a table: (category, weekday) × half hours."""
+    return profile.pivot_table(index=["category", "weekday"], columns="half_hour", values="cumulative")
+
+
+def _profile_key(category: pd.Series, date: pd.Series) -> pd.MultiIndex:
+    return pd.MultiIndex.from_arrays([category, date.dt.day_of_week])
 
 
 def empty_at_close(panel: pd.DataFrame, stock: pd.DataFrame | None) -> NDArray[np.bool_]:
@@ -66,8 +115,53 @@ def empty_at_close(panel: pd.DataFrame, stock: pd.DataFrame | None) -> NDArray[n
     return np.asarray(empty & (panel["sold"] > 0).to_numpy() & ~panel["clearance_day"].to_numpy())
 
 
+def learn_stockouts(
+    panel: pd.DataFrame,
+    intraday: pd.DataFrame,
+    as_of: pd.Timestamp,
+    settings: HistorySettings,
+    empty: NDArray[np.bool_] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Hourly profile of whole days and the stock-outs told by it (`find_stockouts`).
+
+    Sold-out days bend the observed profile towards the morning and lower what is usual, and so hide themselves. What
+    they hid is therefore added to both, and the search repeated (expectation–maximisation, `REPEATS` rounds).
+    """
+    profile, days = hourly_profile(intraday, as_of), _cumulative_by_day(intraday)
+    found = find_stockouts(panel, profile, settings, empty, days)
+    for _ in range(REPEATS):
+        hidden = (found["hidden"] * panel["transactions"] / panel["sold"]).where(found["hidden"] > 0, 0.0).to_numpy()
+        if profile.empty or hidden.sum() <= WORTH_REPEATING * panel["transactions"].sum():
+            break
+        whole = _with_hidden(intraday, panel, profile, hidden)
+        profile, days = hourly_profile(whole, as_of), _cumulative_by_day(whole)
+        found = find_stockouts(panel, profile, settings, empty, days, hidden)
+    return profile, found
+
+
+def _with_hidden(
+    intraday: pd.DataFrame, panel: pd.DataFrame, profile: pd.DataFrame, hidden: NDArray[np.float64]
+) -> pd.DataFrame:
+    """`intraday` with the `hidden` transactions of each panel row spread over the rest of its day as usual."""
+    at = hidden > 0
+    rows, hidden = panel[at], hidden[at]
+    wide = _cumulative(profile)
+    table = wide.to_numpy()[wide.index.get_indexer(_profile_key(rows["category"], rows["date"]))]
+    seen = profile_at(profile, rows["category"], rows["date"], rows["last_sale_hour"])[:, None]
+    rest = np.diff(np.maximum(table, seen), axis=1, prepend=seen) * (hidden / np.maximum(1 - seen[:, 0], 1e-9))[:, None]
+    added = pd.DataFrame(rest, index=pd.MultiIndex.from_frame(rows[["category", "date"]]), columns=wide.columns)
+    long = added.groupby(level=[0, 1]).sum().reset_index()
+    long = long.melt(["category", "date"], var_name="half_hour", value_name="transactions")
+    return pd.concat([intraday[list(long.columns)], long], ignore_index=True)
+
+
 def find_stockouts(
-    panel: pd.DataFrame, profile: pd.DataFrame, settings: HistorySettings, empty: NDArray[np.bool_] | None = None
+    panel: pd.DataFrame,
+    profile: pd.DataFrame,
+    settings: HistorySettings,
+    empty: NDArray[np.bool_] | None = None,
+    days: pd.DataFrame | None = None,
+    hidden_before: NDArray[np.float64] | None = None,
 ) -> pd.DataFrame:
     """Stock-outs of each panel row and demand: silence_p, sold_out_probability, hidden, demand, demand_weight.
 
@@ -76,24 +170,33 @@ def find_stockouts(
     `silence_p` is the chance of so early an end without a stock-out (`silence_chance`; NaN where it cannot be told),
     with the clustering of arrivals that this shop's ordinary days show (`arrival_concentration`). `empty`:
     rows known to have ended without stock: their demand is recovered from the time of the last sale, however few the
-    sales; where no times tell how early, they teach nothing.
+    sales; where no times tell how early, they teach nothing. `days` (`_cumulative_by_day`): the
+    category's rhythm on that very day, to which the usual one gives way (`day_share`). `hidden_before`: transactions
+    that an earlier search found hidden, per row; they count towards what is usual for the item.
+
+    The limits of the settings hold where 5 % of days sell out; a shop that sells out more often (`sold_out_share`) has
+    them raised by the ratio of the odds, so that a day at the limit is as likely to have sold out.
     """
     n = panel["transactions"].to_numpy(dtype=float)
     share = profile_at(profile, panel["category"], panel["date"], panel["last_sale_hour"])
+    if days is not None:
+        share = day_share(share, days, panel, hidden_before)
     testable = (n >= settings.stockout_min_sales) & ~panel["clearance_day"].to_numpy() & np.isfinite(share)
     silence = np.full(len(panel), np.nan)
     ordinary = testable if empty is None else testable & ~empty
     concentration = arrival_concentration(share[ordinary], n[ordinary])
     silence[testable] = silence_chance(share[testable], n[testable], concentration)
-    silent = testable & (silence < settings.stockout_training_p)
-    usual = _usual_transactions(panel, silent)
+    prior = sold_out_share(silence[ordinary])
+    raised = prior / (1 - prior) * (1 - PRIOR_SOLD_OUT) / PRIOR_SOLD_OUT
+    silent = testable & (silence < raised * settings.stockout_training_p)
+    usual = _usual_transactions(panel, silent, hidden_before)
     rate, quiet = _posterior(n, share, usual)
     if np.isfinite(concentration):
         quiet = np.maximum(quiet, np.nan_to_num(silence, nan=1.0))
-    sold_out = np.where(silent, PRIOR_SOLD_OUT / (PRIOR_SOLD_OUT + (1 - PRIOR_SOLD_OUT) * quiet), 0.0)
+    sold_out = np.where(silent, prior / (prior + (1 - prior) * quiet), 0.0)
     sold = _full_price_demand(panel, settings)
     hidden = rate * (1 - np.nan_to_num(share, nan=1.0)) * sold / np.maximum(n, 1)
-    recover = silent & (silence < settings.stockout_recover_p)
+    recover = silent & (silence < raised * settings.stockout_recover_p)
     guessed = np.where(recover, np.minimum(sold_out * hidden, (settings.stockout_max_factor - 1) * sold), 0.0)
     weight = np.where(recover, RECOVERED_WEIGHT, np.where(silent, 0.0, 1.0))
     columns = {"silence_p": silence, "sold_out_probability": sold_out, "hidden": guessed, "demand": sold + guessed,
@@ -134,16 +237,30 @@ def silence_chance(share: NDArray[np.float64], n: NDArray[np.float64], concentra
 
 
 def arrival_concentration(share: NDArray[np.float64], n: NDArray[np.float64]) -> float:
-    """Largest concentration with which ordinary days look ordinary: a quarter of them have a chance of at most ¼.
+    """Largest concentration with which ordinary days look ordinary, judged where stock-outs hardly reach.
 
-    Sold-out days (`PRIOR_SOLD_OUT`) may come on top. Independent arrivals with too few days to tell.
+    Of the days with a chance above ¼ two thirds should lie above ½; with too large a concentration fewer do.
+    Independent arrivals with too few days to tell.
     """
     if len(n) < MIN_BULK_DAYS:
         return CONCENTRATIONS[0]
-    for concentration in CONCENTRATIONS:
-        if (silence_chance(share, n, concentration) <= BULK).mean() <= BULK + PRIOR_SOLD_OUT:
-            return concentration
-    return CONCENTRATIONS[-1]
+
+    def is_even(concentration: float) -> bool:
+        chance = silence_chance(share, n, concentration)
+        upper = chance[chance > BULK]
+        return bool((upper <= MIDDLE).sum() <= UNEVEN * (MIDDLE - BULK) / (1 - BULK) * len(upper))
+
+    return CONCENTRATIONS[min(bisect_left(CONCENTRATIONS, True, key=is_even), len(CONCENTRATIONS) - 1)]
+
+
+def sold_out_share(silence: NDArray[np.float64]) -> float:
+    """Share of tested days that sold out: what the days with a chance above ½, half of all ordinary ones, leave over.
+
+    (Storey 2002, false discovery rates.) Between `PRIOR_SOLD_OUT`, also with too few days to tell, and `MOST_SOLD_OUT`.
+    """
+    if len(silence) < MIN_BULK_DAYS:
+        return PRIOR_SOLD_OUT
+    return float(np.clip(1 - (silence > MIDDLE).mean() / (1 - MIDDLE), PRIOR_SOLD_OUT, MOST_SOLD_OUT))
 
 
 def _full_price_demand(panel: pd.DataFrame, settings: HistorySettings) -> NDArray[np.float64]:
@@ -152,9 +269,15 @@ def _full_price_demand(panel: pd.DataFrame, settings: HistorySettings) -> NDArra
     return (panel["full_price_sold"] + lost_to_clearance).to_numpy(dtype=float)
 
 
-def _usual_transactions(panel: pd.DataFrame, silent: NDArray[np.bool_]) -> pd.DataFrame:
-    """Mean and variance of the item's daily transactions over its last days without a stock-out, shifted by a day."""
-    n = panel["transactions"].where(~silent & (panel["transactions"] > 0))
+def _usual_transactions(
+    panel: pd.DataFrame, silent: NDArray[np.bool_], hidden: NDArray[np.float64] | None
+) -> pd.DataFrame:
+    """Mean and variance of the item's daily transactions over its last days, shifted by a day.
+
+    Days with a stock-out count with what they hid, where that is known: without them only the quiet days would.
+    """
+    known = np.zeros(len(panel)) if hidden is None else hidden
+    n = (panel["transactions"] + known).where((~silent | (known > 0)) & (panel["transactions"] > 0))
     rolling = n.groupby(panel["item_code"]).rolling(PRIOR_DAYS, min_periods=3)
     out = pd.DataFrame({"mean": rolling.mean(), "var": rolling.var()}).droplevel(0).reindex(panel.index)
     return out.groupby(panel["item_code"]).shift(1)

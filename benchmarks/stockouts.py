@@ -1,0 +1,112 @@
+"""How well sold-out days are found and their demand recovered: simulated shops whose truth is known, and real folders.
+
+python -m benchmarks.stockouts                                # two simulated shops that sell out on a third of the days
+python -m benchmarks.stockouts --data FOLDER --to 2022-12-31  # flag rates of a folder, and days cut short at 17:00
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from replenish.planning import build_history
+from replenish.records import Tables
+from replenish.simulate.history import simulate_history
+from replenish.simulate.world import draw_world
+from replenish.sources.folder import load_tables, tables_from_frames
+
+SHOPS = (3, 5)
+FIRST, LAST = "2023-01-01", "2023-07-31"
+TRAINING_P, RECOVER_P = 0.01, 0.001
+CUT_HOUR, CUT_SHARE, CUT_LEAST = 17, 0.05, 10
+THIRDS = ("low", "middle", "high")
+
+
+def simulated_shop(seed: int, counted: bool) -> pd.Series:
+    """Scores of one simulated shop, with or without its counted stock and orders."""
+    frames, truth = simulate_history(draw_world("reference-like", seed), FIRST, LAST, seed=1)
+    given = {name: frame for name, frame in frames.items() if counted or name not in ("stock", "orders")}
+    panel = build_history(tables_from_frames(given), LAST).panel
+    volume = panel.groupby("item_code")["sold"].transform("mean").rank(method="first")
+    true = truth["item_days"][["date", "item_code", "demand", "sold_out_hour"]].rename(columns={"demand": "true"})
+    rows = panel.assign(third=pd.qcut(volume, 3, labels=THIRDS)).merge(true, on=["date", "item_code"], validate="1:1")
+    return scores(rows)
+
+
+def scores(rows: pd.DataFrame) -> pd.Series:
+    """Recall and precision of the tested days, bias of the total demand and of the sold-out days by volume third."""
+    out, tested = rows["sold_out_hour"].notna(), rows["silence_p"].notna()
+    flagged, recovered = rows["silence_p"] < RECOVER_P, rows["demand"] > rows["full_price_sold"] * 1.0001
+    recovered &= tested
+    found = {
+        "tested days sold out": out[tested].mean(),
+        "recall at 0.1 %": flagged[out & tested].mean(),
+        "recall, recovered": recovered[out & tested].mean(),
+        "precision, recovered": out[recovered].mean(),
+        "false alarms at 1 %": (rows["silence_p"] < TRAINING_P)[~out & tested].mean(),
+        "sales, total": bias(rows, "full_price_sold"),
+        "demand, total": bias(rows, "demand"),
+    }
+    for third in THIRDS:
+        found[f"demand, sold out, {third}"] = bias(rows[out & (rows["third"] == third)], "demand")
+    return pd.Series(found)
+
+
+def bias(rows: pd.DataFrame, column: str) -> float:
+    """Σ column ÷ Σ true demand − 1."""
+    return float(rows[column].sum() / rows["true"].sum() - 1)
+
+
+def folder_rates(tables: Tables, last: pd.Timestamp) -> pd.Series:
+    """Share of tested days whose early end is rarer than each limit, and demand added by recovery."""
+    panel = build_history(tables, last).panel
+    silence = panel["silence_p"].dropna()
+    rates = {f"ends rarer than {p:.1%}": (silence < p).mean() for p in (TRAINING_P, RECOVER_P)}
+    return pd.Series(
+        {"tested days": len(silence), **rates, "demand added": panel["hidden"].sum() / panel["sold"].sum()}
+    )
+
+
+def cut_days(folder: Path, last: pd.Timestamp, seed: int = 0) -> pd.Series:
+    """One item-day in twenty (10 sales or more, all at full price) loses its sales from 17:00 on: what is recovered?"""
+    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("items", "sales", "wholesale")}
+    sales = tables["sales"][pd.to_datetime(tables["sales"]["date"]) <= last]
+    day = sales.groupby(["date", "item_code"])
+    usable = (day["quantity"].transform("size") >= CUT_LEAST) & ~day["discounted"].transform("any")
+    chosen = day.ngroup().map(pd.Series(np.random.default_rng(seed).random(day.ngroups) < CUT_SHARE)) & usable
+    late = pd.to_timedelta(sales["time"].astype(str)) >= pd.Timedelta(hours=CUT_HOUR)
+    true = sales[chosen].groupby(["date", "item_code"])["quantity"].sum().rename("true").reset_index()
+    true["date"] = pd.to_datetime(true["date"])
+    panel = build_history(tables_from_frames({**tables, "sales": sales[~(chosen & late)]}), last).panel
+    rows = panel.merge(true, on=["date", "item_code"], validate="1:1")
+    rows = rows[rows["sold"] < rows["true"]]
+    found = rows["hidden"] > 0
+    return pd.Series({
+        "cut days": len(rows), "found and recovered": found.mean(), "sales, all cut": bias(rows, "sold"),
+        "demand, all cut": bias(rows, "demand"), "sales, recovered": bias(rows[found], "sold"),
+        "demand, recovered": bias(rows[found], "demand"),
+    })  # fmt: skip
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="canonical folder (Parquet); without it, simulated shops")
+    parser.add_argument("--to", type=pd.Timestamp, default=pd.Timestamp("2022-12-31"), help="last day used")
+    args = parser.parse_args()
+    if args.data:
+        print(pd.concat([folder_rates(load_tables(args.data), args.to), cut_days(args.data, args.to)]).to_string())
+        return
+    columns = {
+        f"shop {seed}, {'counted' if counted else 'times only'}": simulated_shop(seed, counted)
+        for seed in SHOPS
+        for counted in (False, True)
+    }
+    print(pd.DataFrame(columns).round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()
