@@ -136,7 +136,8 @@ def test_what_the_rules_are_worth(shop: Tables, models: FittedModels):
     values = rule_values(shop, ahead, SETTINGS)
     assert set(values["date"]) == {PLANNED}
     assert {"shelf_count_max", "category_cover"} <= set(values["rule"])
-    rules = values[~values["rule"].str.startswith("list ")]
+    rules = values[values["rule"] != "list_item"]
+    assert (values.loc[values["rule"] == "list_item", "item_name"] != "").all()
     assert (rules["change"] >= -1e-6).all()  # more room never costs: each solve starts from the plan
     known = values[values["verdict"] != "impossible"]
     assert (known["low"] <= known["change"] + 1e-6).all()

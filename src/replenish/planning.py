@@ -24,7 +24,7 @@ from replenish.optimise.menu import Candidate, build_menu
 from replenish.optimise.model import Problem
 from replenish.optimise.play import judge_week
 from replenish.optimise.rounds import settle, with_transfers
-from replenish.optimise.rule_values import rule_values as _rule_values
+from replenish.optimise.rule_values import COLUMNS as VALUE_COLUMNS, rule_values as _rule_values
 from replenish.optimise.scenarios import ResidualPool, draw_scenarios, residual_pool
 from replenish.optimise.solve import solve_menu
 from replenish.optimise.week import Day, only_last_carries, solve_week
@@ -257,8 +257,8 @@ def rule_values(
 ) -> pd.DataFrame:
     """What one step of every rule, and each of the best items left out, is worth to the plan that `replan` gives.
 
-    Every figure is a day solved again, which takes a while. Columns: date, then those of
-    `optimise.rule_values.rule_values`. Errors as in `replan`; days linked by stock that keeps are a `ConfigError`.
+    Every figure is a day solved again, which takes a while. Columns: date, item_name, and those
+    of `optimise.rule_values.rule_values`. Errors as in `replan`; days linked by stock that keeps are a `ConfigError`.
     """
     chosen = settings or Settings()
     if len(ahead.dates) > 1 and _stock_links(ahead, chosen):
@@ -267,8 +267,10 @@ def rule_values(
     plans = plan_days(ahead, _stock_at_close(tables, ahead), chosen, locks, seed, progress)
     progress("worth of the rules")
     values = [_rule_values(p.problem, p.solution, chosen.solver).assign(date=p.date) for p in plans]
+    names = ahead.history.items.set_index("item_code")["item_name"]
     table = pd.concat(values, ignore_index=True)
-    return table[["date", *table.columns.drop("date")]]
+    table = table.assign(item_name=table["item_code"].map(names).fillna(""))
+    return table[["date", "rule", "item_code", "item_name", *VALUE_COLUMNS[2:]]]
 
 
 class PlanningSession:

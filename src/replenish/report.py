@@ -97,6 +97,8 @@ def rules_table(summary: dict[str, Any]) -> Table:
 
 def rule_values_table(values: pd.DataFrame) -> Table:
     """What one step of every rule is worth (see `planning.rule_values`), with what the proven bounds leave open."""
+    from rich.markup import escape
+
     columns = ("date", "rule", "step", "change a day", "between")
     table = _table("What one step of each rule is worth (day solved again)", columns, ("verdict",))
     for row in values.to_dict("records"):
@@ -104,7 +106,7 @@ def rule_values_table(values: pd.DataFrame) -> Table:
         table.add_row(
             f"{row['date']:%Y-%m-%d}",
             row["rule"],
-            row["step"],
+            escape(f"{row['item_name']} {row['step']}".strip()),
             f"{row['change']:+.1f}" if known else "–",
             f"{row['low']:+.1f} and {row['high']:+.1f}" if known else "–",
             row["verdict"],

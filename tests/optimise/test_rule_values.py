@@ -5,18 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from replenish.optimise.model import LIMIT_SETTING
+from replenish.optimise.model import LIMIT_SETTING, Problem
 from replenish.optimise.rule_values import NOT_DISTINGUISHABLE, SHARES, STEPS, rule_values
 from replenish.optimise.solve import solve_menu
 from replenish.records import Override
 from tests.optimise.worlds import EXACT, candidate, problem
 
 
-def _values(p: Any) -> dict[str, float]:
+def _values(p: Problem) -> dict[str, float]:
     table = rule_values(p, solve_menu(p, EXACT), EXACT)
     return dict(zip(table["rule"], table["change"], strict=True))
+
+
+def _by_rule(p: Problem) -> pd.DataFrame:
+    """The table by rule and item, such as “list_item apple”."""
+    table = rule_values(p, solve_menu(p, EXACT), EXACT)
+    return table.set_index((table["rule"] + " " + table["item_code"]).str.strip())
 
 
 def test_every_rule_with_a_limit_has_a_step() -> None:
@@ -52,16 +59,22 @@ def test_least_count_locks_and_left_out_items() -> None:
     assert _values(problem(items=loss, n_min=2)) == pytest.approx({"shelf_count_min": 8.0})
     # One place, held for green (4): without the lock the apple takes it (12). Apple and red cannot be listed beside it.
     p = problem([Override("green", "must_list")], n_max=1)
-    table = rule_values(p, solve_menu(p, EXACT), EXACT).set_index("rule")
+    table = _by_rule(p)
     assert table["change"].to_dict() == pytest.approx(
-        {"shelf_count_max": 12.0, "must_list": 8.0, "list apple": float("nan"), "list red": float("nan")}, nan_ok=True
+        {
+            "shelf_count_max": 12.0,
+            "must_list green": 8.0,
+            "list_item apple": float("nan"),
+            "list_item red": float("nan"),
+        },
+        nan_ok=True,
     )
     assert table["verdict"].tolist() == ["worth it", "worth it", "impossible", "impossible"]
     # One place with the apple (12): red in it costs 5, green 8.
     p = problem(n_max=1)
-    table = rule_values(p, solve_menu(p, EXACT), EXACT).set_index("rule")
-    assert table.loc[["list red", "list green"], "change"].tolist() == pytest.approx([-5.0, -8.0])
-    assert table.loc["list red", "verdict"] == "costs"
+    table = _by_rule(p)
+    assert table.loc[["list_item red", "list_item green"], "change"].tolist() == pytest.approx([-5.0, -8.0])
+    assert table.loc["list_item red", "verdict"] == "costs"
 
 
 def test_a_change_within_the_proven_gap_is_called_so() -> None:

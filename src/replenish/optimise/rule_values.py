@@ -28,26 +28,27 @@ SHARES = {
 }
 BEST_LEFT_OUT = 3
 NOT_DISTINGUISHABLE = "not distinguishable"
-COLUMNS = ["rule", "step", "change", "low", "high", "verdict"]
+COLUMNS = ["rule", "item_code", "step", "change", "low", "high", "verdict"]
 
 
 def rule_values(problem: Problem, solution: Solution, settings: SolverSettings) -> pd.DataFrame:
     """Change of the objective when a rule is given one step more room, by solving again; one row per step.
 
-    Columns: rule (name of the rule, or “list <item>” for the best items left out, forced onto the shelf), step (in
-    words), change (objective of the new plan less that of the old [money]), low and high (what the true change lies
-    between, by the proven bounds of both), verdict: “worth it”, “costs”, “not distinguishable” from nothing because the
-    interval holds 0, or “impossible” when no plan has the item. Each solve starts from the plan. Under transfers the
-    values are given the transfers of the plan. Problem and solution are left as they are.
+    Columns: rule (its name, or “list_item” for the best items left out, forced onto the shelf), item_code (of a
+    must-list lock or left-out item, else empty), step (in words), change (objective of the new plan less that of
+    the old [money]), low and high (what the true change lies between, by the proven bounds of both), verdict:
+    “worth it”, “costs”, “not distinguishable” from nothing because the interval holds 0, or “impossible” when no
+    plan has the item. Each solve starts from the plan. Under transfers the values are given the transfers of the
+    plan. Problem and solution are left as they are.
     """
     rows = []
-    for rule, step, moved in (*_loosened(problem), *_listed(problem, solution)):
+    for rule, item, step, moved in (*_loosened(problem), *_listed(problem, solution)):
         answer = plan_if_any(moved, settings, solution.chosen)
-        rows.append({"rule": rule, "step": step} | _compare(solution, answer))
+        rows.append({"rule": rule, "item_code": item, "step": step} | _compare(solution, answer))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _loosened(problem: Problem) -> Iterator[tuple[str, str, Problem]]:
+def _loosened(problem: Problem) -> Iterator[tuple[str, str, str, Problem]]:
     """The problem with each active rule given one step more room; must-list locks one by one."""
     for rule, setting in LIMIT_SETTING.items():
         if not problem.active(rule):
@@ -56,21 +57,21 @@ def _loosened(problem: Problem) -> Iterator[tuple[str, str, Problem]]:
         change, words = STEPS[rule] if rule in STEPS else SHARES[rule]
         wider = limit + change if rule in STEPS else limit * (1 + change)
         wider = max(wider, 0) if rule in ("shelf_count_min", "category_cover") else wider
-        yield rule, words, replace(problem, rules=problem.rules.model_copy(update={setting: wider}))
+        yield rule, "", words, replace(problem, rules=problem.rules.model_copy(update={setting: wider}))
     if problem.active("must_list"):
         for item in problem.must_list:
             rest = tuple(i for i in problem.must_list if i != item)
-            yield "must_list", f"no must-list lock on {item}", replace(problem, must_list=rest)
+            yield "must_list", item, "no must-list lock", replace(problem, must_list=rest)
 
 
-def _listed(problem: Problem, solution: Solution) -> Iterator[tuple[str, str, Problem]]:
+def _listed(problem: Problem, solution: Solution) -> Iterator[tuple[str, str, str, Problem]]:
     """The problem with each of the best items left out forced onto the shelf."""
     offers = problem.menu.offers
     listed = set(offers.loc[list(solution.chosen), "item_code"])
     best = offers[~offers["item_code"].isin(listed)].groupby("item_code")["value"].max()
     for item in best.sort_values(ascending=False, kind="stable").index[:BEST_LEFT_OUT]:
         must = tuple(sorted({*problem.must_list, str(item)}))
-        yield f"list {item}", "listed, whatever it displaces", replace(problem, must_list=must)
+        yield "list_item", str(item), "listed, whatever it displaces", replace(problem, must_list=must)
 
 
 def _compare(before: Solution, after: Solution | None) -> dict[str, object]:
