@@ -97,6 +97,14 @@ def solved_plan(choice: Choice, overrides: tuple[Override, ...], _models: Any) -
     return plan
 
 
+@st.cache_data(max_entries=8, show_spinner="Solving the day again for every rule …", hash_funcs=BY_IDENTITY)
+def rule_values(choice: Choice, overrides: tuple[Override, ...], _models: Any) -> pd.DataFrame:
+    """What one step of every rule is worth."""
+    session = planning_session(choice, _models)
+    table: pd.DataFrame = session.call("rule_values", overrides, timeout_s=PLANNING_TIME_LIMIT_S)
+    return table
+
+
 @st.cache_resource(max_entries=4, show_spinner="Reading the items' past …", hash_funcs=BY_IDENTITY)
 def demand_history(choice: Choice) -> DemandHistory:
     """The cleaned past of the store."""
@@ -303,9 +311,27 @@ def show_cover_and_rules(plan: Plan, choice: Choice) -> None:
             "note": "What it is worth",
         }
         st.dataframe(rules.sort_values("binding", ascending=False), column_config=names, hide_index=True)
+    if st.button("What is one step of each rule worth?", icon=":material/price_check:"):
+        show_rule_values(plan, choice)
     left, right = st.columns(2)
     left.plotly_chart(plots.compare_chart(plan.summary, currency))
     right.plotly_chart(plots.sell_out_chart(plan.lines))
+
+
+def show_rule_values(plan: Plan, choice: Choice) -> None:
+    """Every rule loosened by one step and the day solved again."""
+    number = st.column_config.NumberColumn
+    config: dict[str, Any] = {
+        "rule": "Rule",
+        "step": "Step",
+        "item_name": "Item",
+        "change": number("Change a day", format="%+.1f", help="of the objective, with the plan's transfers"),
+        "low": number("At least", format="%+.1f", help="by the proven bounds of both plans"),
+        "high": number("At most", format="%+.1f"),
+        "verdict": "Verdict",
+    }
+    table = rule_values(choice, plan.overrides, fitted_models(choice))
+    st.dataframe(table, column_order=list(config), column_config=config, hide_index=True)
 
 
 def show_item(plan: Plan, choice: Choice) -> None:

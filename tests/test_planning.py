@@ -122,6 +122,8 @@ def test_a_session_answers_every_change_of_locks(shop: Tables, models: FittedMod
     wanted = (Override(others[0] if others else code, "must_list", author="李", reason="leaflet"),)
     # An item that was no candidate this morning becomes one when the planner wants it.
     assert wanted[0].item_code in set(session.plan(wanted).lines["item_code"])
+    # … and is none any more when the lock is gone.
+    assert session.plan(banned).to_json() == make_plan(shop, AS_OF, 1, SETTINGS, banned, models).to_json()
 
 
 def test_the_parts_of_the_gain_add_up(plan: Plan):

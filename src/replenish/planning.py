@@ -285,15 +285,25 @@ class PlanningSession:
     ) -> None:  # fmt: skip
         self._tables, self._settings, self._seed = tables, settings, seed
         self._look = partial(look_ahead, tables, as_of, days, settings, models, seed, store)
-        self._must_list: frozenset[str] = frozenset()
-        self._ahead: Prospect | None = None
+        self._kept: dict[frozenset[str], Prospect] = {}
 
     def plan(self, overrides: Sequence[Override] = ()) -> Plan:
         """The plan under these locks (see `make_plan`)."""
-        wanted = frozenset(o.item_code for o in overrides if o.kind == "must_list")
-        if self._ahead is None or not wanted <= self._must_list:
-            self._ahead, self._must_list = self._look(must_list=sorted(wanted)), wanted
-        return replan(self._tables, self._ahead, self._settings, overrides, self._seed)
+        return replan(self._tables, self._prospect(overrides), self._settings, overrides, self._seed)
+
+    def rule_values(self, overrides: Sequence[Override] = ()) -> pd.DataFrame:
+        """What one step of every rule is worth under these locks (see `rule_values`)."""
+        return rule_values(self._tables, self._prospect(overrides), self._settings, overrides, self._seed)
+
+    def _prospect(self, overrides: Sequence[Override]) -> Prospect:
+        """The forecasts of the day's candidates, and of items that are none but that the planner wants listed."""
+        regular = set(self._with(frozenset()).forecast.table["item_code"])
+        return self._with(frozenset(o.item_code for o in overrides if o.kind == "must_list") - regular)
+
+    def _with(self, further: frozenset[str]) -> Prospect:
+        if further not in self._kept:
+            self._kept[further] = self._look(must_list=sorted(further))
+        return self._kept[further]
 
 
 def plan_days(

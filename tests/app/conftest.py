@@ -87,6 +87,10 @@ class FakeSession:
     def plan(self, overrides: tuple[Override, ...]) -> Plan:
         return self.library.plan(self.as_of, self.days, overrides)
 
+    def rule_values(self, overrides: tuple[Override, ...]) -> pd.DataFrame:
+        row = {"rule": "most listed items", "step": "one more", "item_name": "", "change": 2.5, "low": 2.4, "high": 2.6}
+        return pd.DataFrame([row | {"verdict": "worth it", "date": pd.Timestamp(self.as_of)}])
+
 
 @dataclass
 class FakeWorker:

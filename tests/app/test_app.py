@@ -142,6 +142,15 @@ def test_an_approval_is_kept_with_its_name(app: AppTest, library: FakeLibrary) -
         assert runs.approvals(run.run_id)["author"].tolist() == ["王"]
 
 
+def test_what_a_rule_is_worth_is_solved_on_request(app: AppTest) -> None:
+    open_tab(app.run(), "Cover and rules")
+    before = len(app.dataframe)
+    next(b for b in app.button if b.label == "What is one step of each rule worth?").click().run()
+    assert messages(app) == []
+    assert len(app.dataframe) == before + 1
+    assert [2.5] in [frame.value["change"].tolist() for frame in app.dataframe if "change" in frame.value]
+
+
 def test_an_approval_needs_a_name(app: AppTest) -> None:
     app.run()
     next(b for b in app.button if b.label == "Approve this order").click().run()
