@@ -308,7 +308,7 @@ def show_cover_and_rules(plan: Plan, choice: Choice) -> None:
             "binding": "Binds",
             "value": "Plan",
             "limit": "Limit",
-            "note": "What it is worth",
+            "note": "Note",
         }
         st.dataframe(rules.sort_values("binding", ascending=False), column_config=names, hide_index=True)
     if st.button("What is one step of each rule worth?", icon=":material/price_check:"):
@@ -322,7 +322,6 @@ def show_rule_values(plan: Plan, choice: Choice) -> None:
     """Every rule loosened by one step and the day solved again."""
     number = st.column_config.NumberColumn
     config: dict[str, Any] = {
-        "rule": "Rule",
         "step": "Step",
         "item_name": "Item",
         "change": number("Change a day", format="%+.1f", help="of the objective, with the plan's transfers"),
