@@ -156,9 +156,9 @@ class WorkerProcess:
     def call(self, method: str, *args: Any, timeout_s: float | None = None) -> Any:
         """What the object's method returns; errors as in `in_worker_process`."""
         with self._lock:
-            if self._process is None or not self._process.is_alive():
-                self._start()
             try:
+                if self._process is None or not self._process.is_alive():
+                    self._start()
                 self._here.send((method, args))
                 answer, error = _receive(self._here, self._process, timeout_s)
             except SolverError:

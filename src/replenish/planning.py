@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -301,7 +302,9 @@ class PlanningSession:
         return self._with(frozenset(o.item_code for o in overrides if o.kind == "must_list") - regular)
 
     def _with(self, further: frozenset[str]) -> Prospect:
+        """Kept are the forecasts of the candidates alone and those with the further items asked for last."""
         if further not in self._kept:
+            self._kept = {k: v for k, v in self._kept.items() if not k}
             self._kept[further] = self._look(must_list=sorted(further))
         return self._kept[further]
 
@@ -398,8 +401,12 @@ def plan_day(
     def pose(given: Scenarios) -> Problem:
         return day_problem(candidates, given, settings, _on(day, locks))
 
+    begun = time.perf_counter()
+
     def solve(problem: Problem, start: Sequence[int], gap: float) -> Solution:
-        return solve_menu(problem, settings.solver.model_copy(update={"gap": gap}), start)
+        """The rounds share the time limit of the day; a round never gets less than a second."""
+        left = max(settings.solver.time_limit_s - (time.perf_counter() - begun), 1.0)
+        return solve_menu(problem, settings.solver.model_copy(update={"gap": gap, "time_limit_s": left}), start)
 
     if not settings.pricing.substitution:
         problem = pose(scenarios)

@@ -63,6 +63,13 @@ def test_a_plan_that_has_not_settled_says_so(monkeypatch: pytest.MonkeyPatch) ->
     assert found.solution.gap == pytest.approx(1 / 3)
 
 
+def test_a_plan_outside_its_own_menu_is_never_called_optimal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "_same_offers", lambda menu, lines: None)
+    found = _settle()
+    assert found.solution.status == NOT_SETTLED
+    assert chosen_lines(found.problem, found.solution) == {"red": (2.0, 8.0)}
+
+
 def test_a_sold_out_item_passes_on_what_it_could_not_serve() -> None:
     switching = Switching(np.array([0, 0]), np.ones(2), np.full(2, 2.0), np.full(2, 0.5))
     lines = [Line(PEPPERS[0], 2.0, 3.0), Line(PEPPERS[1], 2.0, 9.0)]

@@ -62,7 +62,8 @@ def settle(
                 best = Settled(problem, own, moved, number)
             if own.gap <= gap:
                 break
-    return best or Settled(problem, answer, moved, MOST_ROUNDS)
+    # No plan's offers were in its own menu: the last one is feasible, but its gap holds for the transfers before it.
+    return best or Settled(problem, replace(answer, status=NOT_SETTLED), moved, MOST_ROUNDS)
 
 
 def chosen_lines(problem: Problem, solution: Solution, candidates: Mapping[str, Candidate]) -> list[Line]:
