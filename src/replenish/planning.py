@@ -24,7 +24,7 @@ from replenish.optimise.check import check_plan
 from replenish.optimise.menu import Candidate, build_menu
 from replenish.optimise.model import Problem
 from replenish.optimise.play import judge_week
-from replenish.optimise.rounds import settle, with_transfers
+from replenish.optimise.rounds import NOT_SETTLED, settle, with_transfers
 from replenish.optimise.rule_values import COLUMNS as VALUE_COLUMNS, rule_values as _rule_values
 from replenish.optimise.scenarios import ResidualPool, draw_scenarios, residual_pool
 from replenish.optimise.solve import solve_menu
@@ -415,6 +415,8 @@ def plan_day(
     prices = {c.item_code: c.terms.reference_price for c in candidates}
     switching = switching_between(ahead.history, scenarios.item_codes, prices, ahead.models.price_response)
     found = settle(scenarios, candidates, switching, pose, solve, settings.solver.gap)
+    if found.solution.status == NOT_SETTLED:
+        notes = (*notes, "orders and the demand that moves between items did not settle: the gap stays open as stated")
     return judge_day(
         day, found.problem, found.solution, candidates, found.scenarios, fresh, ahead.history, settings, notes,
         partial(with_transfers, switching=switching),
