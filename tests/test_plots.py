@@ -84,16 +84,6 @@ def test_sell_out_shows_every_item_once() -> None:
     assert set(figure.data[0].marker.color) == {plots.PLAN, plots.SHORT}
 
 
-def test_frontier_has_both_profits_with_standard_errors() -> None:
-    frontier = pd.DataFrame(
-        {"limit": [0.05, 0.0], "promised": [700.0, 600.0], "expected": [650.0, 590.0], "expected_se": [30.0, 28.0]}
-    )
-    figure = plots.frontier_chart(frontier, "price index cap")
-    expected = figure.data[1]
-    assert list(expected.x) == [0.0, 0.05]
-    assert list(expected.error_y.array) == [56.0, 60.0]
-
-
 def test_comparison_tells_the_gain_with_its_interval() -> None:
     figure = plots.compare_chart(PLAN.summary)
     assert [t.y[0] for t in figure.data] == ["promised", "expected", "cost-plus"]

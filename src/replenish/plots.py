@@ -223,34 +223,6 @@ def sell_out_chart(lines: pd.DataFrame, usual: float = 0.5) -> go.Figure:
     return _styled(figure, "Chance of selling out", "share of days on which full-price demand exceeds the stock", "")
 
 
-def frontier_chart(frontier: pd.DataFrame, rule: str, currency: str = "RMB") -> go.Figure:
-    """Profit against the limit of a rule: `frontier` has limit, promised, expected and expected_se, a row per limit."""
-    import plotly.graph_objects as go
-
-    rows = frontier.sort_values("limit")
-    figure = go.Figure(
-        [
-            go.Scatter(
-                x=rows["limit"],
-                y=rows["promised"],
-                name="promised (the optimiser's scenarios)",
-                mode="lines+markers",
-                line={"color": PAST, "dash": "dot"},
-            ),
-            go.Scatter(
-                x=rows["limit"],
-                y=rows["expected"],
-                name="expected (fresh scenarios, ± 2 standard errors)",
-                mode="lines+markers",
-                line={"color": PLAN, "width": 2.5},
-                error_y={"array": 2 * rows["expected_se"], "color": PLAN},
-            ),
-        ]
-    )
-    figure.update_xaxes(tickformat=".0%")
-    return _styled(figure, f"Profit against the {rule}", rule, f"profit, {currency} a day")
-
-
 def policy_frontier_chart(summary: pd.DataFrame, currency: str = "RMB") -> go.Figure:
     """Profit against waste and against fill, one point per policy over all worlds, from `Comparison.summary`."""
     import plotly.graph_objects as go

@@ -191,9 +191,8 @@ def _create_judged(
     others = ", ".join(f'"{name}"' for name in types if name not in cells)
     rules = _rules(None if items is None else list(items["store"].unique()))
     bits = " + ".join(f"CAST(coalesce({r.condition}, false) AS BIGINT) * {1 << i}" for i, r in enumerate(rules))
-    faults = (
-        f"CASE WHEN {_FAULTLESS} AND {'item_index' if items is not None else '1'} IS NOT NULL THEN 0 ELSE {bits} END"
-    )
+    faultless = _FAULTLESS if items is None else f"{_FAULTLESS} AND item_index IS NOT NULL"
+    faults = f"CASE WHEN {faultless} THEN 0 ELSE {bits} END"
     connection.execute(
         f"CREATE VIEW judged AS WITH typed AS (SELECT {typed}, {texts}{', ' + others if others else ''} FROM raw) "
         f"SELECT typed.*, item_index, category_index, {faults} AS faults "
