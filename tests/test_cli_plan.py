@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import replenish.planning
+import replenish.planning.days
 from replenish.cli import main
 from replenish.errors import SolverError
 from replenish.sources.folder import write_tables
@@ -135,7 +135,7 @@ def test_a_solver_failure_leaves_with_5(folder: Path, capsys: Captured, monkeypa
     def broken(*_: object) -> None:
         raise SolverError("HiGHS stopped without an answer.")
 
-    monkeypatch.setattr(replenish.planning, "solve_menu", broken)
+    monkeypatch.setattr(replenish.planning.days, "solve_menu", broken)
     fails(capsys, 5, "HiGHS stopped without an answer", "--data", folder, *DAY)
 
 

@@ -1,0 +1,57 @@
+"""From the tables to the plan: history → price response → forecast → scenarios → menu → model → check."""
+
+from replenish.planning.categories import (
+    category_settings,
+    make_category_plan,
+)
+from replenish.planning.days import (
+    day_problem,
+    plan_day,
+    plan_days,
+)
+from replenish.planning.plan import (
+    PlanningSession,
+    make_plan,
+    replan,
+    rule_values,
+)
+from replenish.planning.prospect import (
+    Progress,
+    Prospect,
+    build_history,
+    estimate_price_response,
+    evening_before,
+    fit_models,
+    forecast_demand,
+    joint_residuals,
+    look_ahead,
+    one_store,
+    plannable_days,
+    refit_demand,
+    silent,
+)
+
+__all__ = [
+    "PlanningSession",
+    "Progress",
+    "Prospect",
+    "build_history",
+    "category_settings",
+    "day_problem",
+    "estimate_price_response",
+    "evening_before",
+    "fit_models",
+    "forecast_demand",
+    "joint_residuals",
+    "look_ahead",
+    "make_category_plan",
+    "make_plan",
+    "one_store",
+    "plan_day",
+    "plan_days",
+    "plannable_days",
+    "refit_demand",
+    "replan",
+    "rule_values",
+    "silent",
+]

@@ -1,0 +1,67 @@
+"""Daily order and price per category: the plan of composite items."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+
+from replenish.forecast.models import fit_forecast
+from replenish.history.category import category_tables
+from replenish.history.cleaning import build_history
+from replenish.planning.plan import make_plan
+from replenish.planning.prospect import Progress, candidate_codes, checked_day, history_matrix, one_store, silent
+from replenish.pricing.response import estimate_response
+from replenish.records import DemandHistory, Plan, PriceResponse, Tables
+from replenish.settings import Settings
+
+
+def make_category_plan(
+    tables: Tables,
+    as_of: date | pd.Timestamp | str,
+    days: int = 7,
+    settings: Settings | None = None,
+    seed: int = 0,
+    store: str | None = None,
+    progress: Progress = silent,
+) -> Plan:
+    """Daily order and price per category and unit: the plan of the composite items of `category_tables`.
+
+    Composites answer to price with the elasticity of a common move of their category's prices, estimated on the items.
+    Every composite sold lately is listed; minimum display, shelf space and price changes are rules for items and are
+    not applied, and no demand moves between categories.
+    """
+    given = settings or Settings()
+    name = one_store(tables, store)
+    day = checked_day(tables, as_of)
+    chosen = category_settings(given, 0)
+    progress("price response of the items")
+    response = estimate_response(build_history(tables, day, chosen, name), chosen.pricing)
+    composites = category_tables(tables.for_store(name), day, chosen.history)
+    history = build_history(composites, day, chosen, name)
+    answer = _composite_response(response, history)
+    progress("demand models of the categories")
+    matrix = history_matrix(composites, history, answer, chosen)
+    models = fit_forecast(matrix, answer, chosen, name, composites.fingerprint, seed)
+    count = len(candidate_codes(history, chosen, ()))
+    return make_plan(composites, day, days, category_settings(given, count), (), models, seed, name, progress)
+
+
+def category_settings(settings: Settings, count: int) -> Settings:
+    """The settings with the rules for single items switched off and all `count` composites on the shelf."""
+    return settings.override(
+        rules__n_min=count, rules__n_max=None, rules__min_display=0.0, rules__shelf_space=None,
+        rules__max_price_changes=None, rules__order_multiple=1.0, pricing__substitution=False,
+    )  # fmt: skip
+
+
+def _composite_response(response: PriceResponse, history: DemandHistory) -> PriceResponse:
+    common = response.categories.set_index("category")
+    rows = history.panel[["item_code", "category"]].drop_duplicates("item_code").reset_index(drop=True)
+    rows = rows.assign(
+        elasticity=rows["category"].map(common["common_elasticity"]),
+        sd_shared=rows["category"].map(common["common_sd"]),
+        sd_item=0.0,
+        method="common move of the category's prices",
+    )
+    return PriceResponse(rows, response.categories)

@@ -1,0 +1,139 @@
+"""The planned days: scenarios → menu → rules → optimiser → judgement, one at a time or linked by stock that keeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import pandas as pd
+
+from replenish.errors import InfeasiblePlanError
+from replenish.optimise.assemble import DayPlan, judge_day
+from replenish.optimise.candidates import build_candidates
+from replenish.optimise.menu import Candidate, build_menu
+from replenish.optimise.model import Problem
+from replenish.optimise.play import judge_week
+from replenish.optimise.rounds import NOT_SETTLED, settle, with_transfers
+from replenish.optimise.scenarios import ResidualPool, draw_scenarios
+from replenish.optimise.solve import solve_menu
+from replenish.optimise.week import Day, only_last_carries, solve_week
+from replenish.planning.prospect import Progress, Prospect, joint_residuals, silent
+from replenish.pricing.substitution import switching_between
+from replenish.records import Override, Scenarios, Solution
+from replenish.settings import Settings
+
+
+def plan_days(
+    ahead: Prospect,
+    carried: pd.Series,
+    settings: Settings,
+    locks: tuple[Override, ...] = (),
+    seed: int = 0,
+    progress: Progress = silent,
+) -> list[DayPlan]:
+    """The planned days; several days with items that keep are planned together, stock ageing (`optimise.week`).
+
+    `carried`: item_code → stock on hand before the first day [unit].
+    """
+    pool = joint_residuals(ahead)
+    if len(ahead.dates) > 1 and stock_links(ahead, settings):
+        progress(f"optimise {len(ahead.dates)} days together")
+        try:
+            return _plan_week(ahead, pool, carried, settings, locks, seed)
+        except InfeasiblePlanError as reason:
+            # Day by day the colliding rules can be named; if they do not collide there, that plan is the answer.
+            plans = _days_in_turn(ahead, pool, carried, settings, locks, seed, progress)
+            note = f"planned one day after the other: {reason}"
+            return [replace(p, notes=(*p.notes, note)) for p in plans]
+    return _days_in_turn(ahead, pool, carried, settings, locks, seed, progress)
+
+
+def plan_day(
+    ahead: Prospect, pool: ResidualPool, day: pd.Timestamp, carried: pd.Series, settings: Settings,
+    locks: tuple[Override, ...], seed: int,
+) -> DayPlan:  # fmt: skip
+    """One day: joint scenarios, menu of offers, optimiser, judgement on fresh scenarios."""
+    scenarios, fresh = _both_draws(ahead, pool, day, settings, seed)
+    candidates, notes = build_candidates(ahead.history, ahead.forecast, ahead.costs, day, carried, settings)
+
+    def pose(given: Scenarios) -> Problem:
+        return day_problem(candidates, given, settings, _on(day, locks))
+
+    begun = time.perf_counter()
+
+    def solve(problem: Problem, start: Sequence[int], gap: float) -> Solution:
+        """The rounds share the time limit of the day; a round never gets less than a second."""
+        left = max(settings.solver.time_limit_s - (time.perf_counter() - begun), 1.0)
+        return solve_menu(problem, settings.solver.model_copy(update={"gap": gap, "time_limit_s": left}), start)
+
+    if not settings.pricing.substitution:
+        problem = pose(scenarios)
+        solution = solve_menu(problem, settings.solver)
+        return judge_day(day, problem, solution, candidates, scenarios, fresh, ahead.history, settings, notes)
+    prices = {c.item_code: c.terms.reference_price for c in candidates}
+    switching = switching_between(ahead.history, scenarios.item_codes, prices, ahead.models.price_response)
+    found = settle(scenarios, candidates, switching, pose, solve, settings.solver.gap)
+    if found.solution.status == NOT_SETTLED:
+        notes = (*notes, "orders and the demand that moves between items did not settle: the gap stays open as stated")
+    return judge_day(
+        day, found.problem, found.solution, candidates, found.scenarios, fresh, ahead.history, settings, notes,
+        partial(with_transfers, switching=switching),
+    )  # fmt: skip
+
+
+def day_problem(
+    candidates: Sequence[Candidate], scenarios: Scenarios, settings: Settings, locks: Sequence[Override]
+) -> Problem:
+    """What the optimiser decides on for one day: the menu under the day's locks, and the rules."""
+    menu = build_menu(candidates, scenarios, settings.rules, locks)
+    return Problem(menu, settings.rules, tuple(sorted({o.item_code for o in locks if o.kind == "must_list"})))
+
+
+def _days_in_turn(
+    ahead: Prospect, pool: ResidualPool, carried: pd.Series, settings: Settings, locks: tuple[Override, ...],
+    seed: int, progress: Progress,
+) -> list[DayPlan]:  # fmt: skip
+    """One day after the other; what a day is expected to leave over is carried to the next."""
+    plans = []
+    for day in ahead.dates:
+        progress(f"optimise {day:%Y-%m-%d}")
+        plans.append(plan_day(ahead, pool, day, carried, settings, locks, seed))
+        carried = plans[-1].carried_on
+    return plans
+
+
+def stock_links(ahead: Prospect, settings: Settings) -> bool:
+    """Whether stock that keeps links the days; with a weight on risk days are planned one after the other."""
+    life = ahead.history.items.set_index("item_code")["shelf_life_days"]
+    planned = ahead.forecast.table["item_code"].unique()
+    return settings.rules.risk_weight == 0 and bool(life.reindex(planned).gt(1).any())
+
+
+def _plan_week(
+    ahead: Prospect, pool: ResidualPool, carried: pd.Series, settings: Settings, locks: tuple[Override, ...], seed: int
+) -> list[DayPlan]:
+    """All days together; what is left of an item that keeps is worth its carry value after the last day only."""
+    days, fresh, notes = [], [], tuple[str, ...]()
+    for day in ahead.dates:
+        drawn, unseen = _both_draws(ahead, pool, day, settings, seed)
+        stock = carried if day == ahead.dates[0] else pd.Series(dtype=float)
+        candidates, notes = build_candidates(ahead.history, ahead.forecast, ahead.costs, day, stock, settings)
+        days.append(Day(day_problem(candidates, drawn, settings, _on(day, locks)), tuple(candidates), drawn))
+        fresh.append(unseen)
+    week = solve_week(days, settings.solver)
+    return judge_week(list(ahead.dates), only_last_carries(days), week, fresh, ahead.history, settings, notes)
+
+
+def _on(day: pd.Timestamp, locks: tuple[Override, ...]) -> list[Override]:
+    return [o for o in locks if o.date is None or pd.Timestamp(o.date) == day]
+
+
+def _both_draws(
+    ahead: Prospect, pool: ResidualPool, day: pd.Timestamp, settings: Settings, seed: int
+) -> tuple[Scenarios, Scenarios]:
+    """Scenarios of a day for the plan, and fresh ones for its judge."""
+    draw = (ahead.forecast, ahead.costs, ahead.models.price_response, pool, day)
+    scenarios = draw_scenarios(*draw, settings.scenarios.count, "plan", seed)
+    return scenarios, draw_scenarios(*draw, settings.scenarios.fresh, "fresh", seed + 1)

@@ -1,0 +1,167 @@
+"""The checked plan of one store: from the tables, or again under other locks from forecasts that are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from replenish.errors import ConfigError, SolverError
+from replenish.optimise.assemble import assemble_plan
+from replenish.optimise.check import check_plan
+from replenish.optimise.rule_values import COLUMNS as VALUE_COLUMNS, rule_values as _rule_values
+from replenish.planning.days import plan_days, stock_links
+from replenish.planning.prospect import Progress, Prospect, look_ahead, silent
+from replenish.records import FittedModels, Override, Plan, Tables
+from replenish.settings import Settings
+
+
+def make_plan(
+    tables: Tables,
+    as_of: date | pd.Timestamp | str,
+    days: int = 1,
+    settings: Settings | None = None,
+    overrides: Sequence[Override] | None = None,
+    models: FittedModels | None = None,
+    seed: int = 0,
+    store: str | None = None,
+    progress: Progress = silent,
+) -> Plan:
+    """The checked plan of one store for `days` days from `as_of` + lead time on (see `records.Plan`).
+
+    `as_of` is the evening of the last known day: nothing observed later is used. `models` from `fit_models` are reused;
+    without them they are fitted. `overrides` are the planner's locks. The same arguments give the same plan.
+
+    Raises `DataError` (data), `ConfigError` (arguments), `ForecastError`, `InfeasiblePlanError` (rules that collide)
+    and `SolverError` (no usable answer, or a plan that failed its independent check).
+    """
+    chosen = settings or Settings()
+    locks = tuple(overrides or ())
+    must = {o.item_code for o in locks if o.kind == "must_list"}
+    ahead = look_ahead(tables, as_of, days, chosen, models, seed, store, must, progress)
+    return replan(tables, ahead, chosen, locks, seed, progress)
+
+
+def replan(
+    tables: Tables,
+    ahead: Prospect,
+    settings: Settings | None = None,
+    overrides: Sequence[Override] | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Plan:
+    """The plan `make_plan` would give for these locks and rules, from a prospect (`look_ahead`) that is kept.
+
+    History and forecasts are the slow part and do not hang on locks, limits or prices; a planner's change is answered
+    by drawing the same scenarios, valuing the menu and solving again. Errors as in `make_plan`; a must-list lock on an
+    item that was no candidate when the prospect was made is a `ConfigError`.
+    """
+    chosen = settings or Settings()
+    locks = _checked_locks(tuple(overrides or ()), ahead)
+    plans = plan_days(ahead, _stock_at_close(tables, ahead), chosen, locks, seed, progress)
+    plan = assemble_plan(
+        plans,
+        ahead.history,
+        ahead.forecast,
+        chosen,
+        locks,
+        seed,
+        tables.fingerprint,
+        f"{ahead.models.fitted_as_of:%Y-%m-%d}",
+    )
+    progress("check")
+    faults = check_plan(plan, tables, {f"{p.date:%Y-%m-%d}": p.fresh for p in plans}, chosen)
+    if faults:
+        raise SolverError("The plan failed its independent check and was not stored: " + "; ".join(faults[:5]) + ".")
+    return plan
+
+
+def rule_values(
+    tables: Tables,
+    ahead: Prospect,
+    settings: Settings | None = None,
+    overrides: Sequence[Override] | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """What one step of every rule, and each of the best items left out, is worth to the plan that `replan` gives.
+
+    Every figure is a day solved again, which takes a while. Columns: date, item_name, and those
+    of `optimise.rule_values.rule_values`. Errors as in `replan`; days linked by stock that keeps are a `ConfigError`.
+    """
+    chosen = settings or Settings()
+    if len(ahead.dates) > 1 and stock_links(ahead, chosen):
+        raise ConfigError("Stock that keeps links these days; what a rule is worth is told for one day. Plan one day.")
+    locks = _checked_locks(tuple(overrides or ()), ahead)
+    plans = plan_days(ahead, _stock_at_close(tables, ahead), chosen, locks, seed, progress)
+    progress("worth of the rules")
+    values = [_rule_values(p.problem, p.solution, chosen.solver).assign(date=p.date) for p in plans]
+    names = ahead.history.items.set_index("item_code")["item_name"]
+    table = pd.concat(values, ignore_index=True)
+    table = table.assign(item_name=table["item_code"].map(names).fillna(""))
+    return table[["date", "rule", "item_code", "item_name", *VALUE_COLUMNS[2:]]]
+
+
+class PlanningSession:
+    """One store and evening with its forecasts kept: every change of locks is answered by `replan`.
+
+    The forecasts are made with the first plan; the arguments are those of `make_plan`.
+    """
+
+    def __init__(
+        self, tables: Tables, as_of: date | pd.Timestamp | str, days: int, settings: Settings, models: FittedModels,
+        seed: int = 0, store: str | None = None,
+    ) -> None:  # fmt: skip
+        self._tables, self._settings, self._seed = tables, settings, seed
+        self._look = partial(look_ahead, tables, as_of, days, settings, models, seed, store)
+        self._kept: dict[frozenset[str], Prospect] = {}
+
+    def plan(self, overrides: Sequence[Override] = ()) -> Plan:
+        """The plan under these locks (see `make_plan`)."""
+        return replan(self._tables, self._prospect(overrides), self._settings, overrides, self._seed)
+
+    def rule_values(self, overrides: Sequence[Override] = ()) -> pd.DataFrame:
+        """What one step of every rule is worth under these locks (see `rule_values`)."""
+        return rule_values(self._tables, self._prospect(overrides), self._settings, overrides, self._seed)
+
+    def _prospect(self, overrides: Sequence[Override]) -> Prospect:
+        """The forecasts of the day's candidates, and of items that are none but that the planner wants listed."""
+        regular = set(self._with(frozenset()).forecast.table["item_code"])
+        return self._with(frozenset(o.item_code for o in overrides if o.kind == "must_list") - regular)
+
+    def _with(self, further: frozenset[str]) -> Prospect:
+        """Kept are the forecasts of the candidates alone and those with the further items asked for last."""
+        if further not in self._kept:
+            self._kept = {k: v for k, v in self._kept.items() if not k}
+            self._kept[further] = self._look(must_list=sorted(further))
+        return self._kept[further]
+
+
+def _stock_at_close(tables: Tables, ahead: Prospect) -> pd.Series:
+    """Stock on hand at the close of `as_of` of items that keep, by item code [unit]; empty without a stock table."""
+    stock = tables.for_store(ahead.history.store).stock
+    if stock is None:
+        return pd.Series(dtype=float)
+    today = stock[stock["date"] == ahead.history.as_of].set_index("item_code")["on_hand"]
+    life = ahead.history.items.set_index("item_code")["shelf_life_days"]
+    return today[life.reindex(today.index).fillna(1).gt(1)]
+
+
+def _checked_locks(locks: tuple[Override, ...], ahead: Prospect) -> tuple[Override, ...]:
+    """The locks of this store; `ConfigError` lists every lock on an unknown item or without a usable value."""
+    mine = tuple(o for o in locks if o.store in (None, ahead.history.store))
+    candidates = set(ahead.forecast.table["item_code"])
+    faults = []
+    for lock in mine:
+        needs_value = lock.kind in ("price", "order", "min_order", "max_order")
+        valid = lock.value is not None and np.isfinite(lock.value) and lock.value >= 0
+        if lock.item_code not in candidates:
+            faults.append(f"lock on item {lock.item_code}: it is not among the candidates of the day")
+        elif needs_value and not (valid and (lock.kind != "price" or (lock.value or 0) > 0)):
+            faults.append(f"lock on item {lock.item_code}: {lock.kind} needs a positive number, got {lock.value}")
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return mine

@@ -1,0 +1,220 @@
+"""What is known the evening before: history, price response, fitted models, forecasts of the planned days."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+
+import pandas as pd
+
+from replenish.errors import ConfigError, DataError
+from replenish.forecast.costs import forecast_costs
+from replenish.forecast.demand import forecast_matrix
+from replenish.forecast.features import PanelMatrix, panel_matrix
+from replenish.forecast.models import fit_forecast
+from replenish.history.cleaning import build_history as _build_history, sold_recently
+from replenish.optimise.scenarios import ResidualPool, residual_pool
+from replenish.pricing.response import estimate_response as _estimate
+from replenish.records import CostForecast, DemandForecast, DemandHistory, FittedModels, PriceResponse, Tables
+from replenish.settings import Settings
+
+Progress = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """Progress that nobody listens to."""
+
+
+def one_store(tables: Tables, store: str | None) -> str:
+    """The store asked for, or the only one; `ConfigError` names the stores when the choice is open."""
+    stores = tables.stores
+    if store is None and len(stores) == 1:
+        return stores[0]
+    if store not in stores:
+        asked = f"Store “{store}” is not in the data." if store else "The data holds several stores; choose one."
+        raise ConfigError(f"{asked} Stores: {', '.join(stores)}.")
+    return store
+
+
+def evening_before(tables: Tables, store: str, day: date | pd.Timestamp | None, settings: Settings) -> pd.Timestamp:
+    """The last known evening of a plan for `day`; without a day, the store's last day of sales."""
+    if day is None:
+        return pd.Timestamp(tables.for_store(store).daily_sales["date"].max())
+    return pd.Timestamp(day) - pd.Timedelta(days=settings.shop.lead_time_days)
+
+
+def plannable_days(tables: Tables, store: str, settings: Settings) -> tuple[date, date]:
+    """First and last day that can be planned: `lead_time_days` after the store's second and last day of sales."""
+    known = tables.for_store(store).daily_sales["date"]
+    lead = pd.Timedelta(days=settings.shop.lead_time_days)
+    return (known.min() + pd.Timedelta(days=1) + lead).date(), (known.max() + lead).date()
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What is known the evening before: history, its matrix, forecasts of demand and cost for the planned days."""
+
+    history: DemandHistory
+    models: FittedModels
+    matrix: PanelMatrix
+    forecast: DemandForecast
+    costs: CostForecast
+    dates: pd.DatetimeIndex
+
+
+def build_history(
+    tables: Tables, as_of: date | pd.Timestamp | str, settings: Settings | None = None, store: str | None = None
+) -> DemandHistory:
+    """Demand history of one store as known on the evening of `as_of` (see `records.DemandHistory`)."""
+    day = checked_day(tables, as_of)
+    return _build_history(tables, day, settings or Settings(), one_store(tables, store))
+
+
+def estimate_price_response(
+    tables: Tables, as_of: date | pd.Timestamp | str, settings: Settings | None = None, store: str | None = None
+) -> PriceResponse:
+    """Posterior price elasticities from what was known on the evening of `as_of` (see `records.PriceResponse`)."""
+    chosen = settings or Settings()
+    return _estimate(build_history(tables, as_of, chosen, store), chosen.pricing)
+
+
+def fit_models(
+    tables: Tables,
+    as_of: date | pd.Timestamp | str,
+    settings: Settings | None = None,
+    store: str | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> FittedModels:
+    """Price response and forecasting models of one store from what was known on the evening of `as_of`."""
+    chosen = settings or Settings()
+    progress("history")
+    history = build_history(tables, as_of, chosen, store)
+    return _fit(tables, history, chosen, seed, progress)
+
+
+def refit_demand(
+    tables: Tables,
+    as_of: date | pd.Timestamp | str,
+    models: FittedModels,
+    settings: Settings | None = None,
+    seed: int = 0,
+) -> FittedModels:
+    """The demand models fitted again on what was known on the evening of `as_of`; the price response stays."""
+    chosen = settings or Settings()
+    history = build_history(tables, as_of, chosen, models.store)
+    response = _for_items(models.price_response, history)
+    matrix = history_matrix(tables, history, response, chosen)
+    return fit_forecast(matrix, response, chosen, history.store, tables.fingerprint, seed)
+
+
+def look_ahead(
+    tables: Tables,
+    as_of: date | pd.Timestamp | str,
+    days: int = 1,
+    settings: Settings | None = None,
+    models: FittedModels | None = None,
+    seed: int = 0,
+    store: str | None = None,
+    must_list: Iterable[str] = (),
+    progress: Progress = silent,
+) -> Prospect:
+    """History and forecasts for the planned days: `days` days from `lead_time_days` after `as_of` on."""
+    chosen = settings or Settings()
+    progress("history")
+    history = build_history(tables, as_of, chosen, store)
+    given = models or _fit(tables, history, chosen, seed, progress)
+    _check_models(given, history)
+    fitted = replace(given, price_response=_for_items(given.price_response, history))
+    progress("forecast")
+    matrix = history_matrix(tables, history, fitted.price_response, chosen)
+    first = history.as_of + pd.Timedelta(days=chosen.shop.lead_time_days)
+    dates = pd.date_range(first, periods=days, unit="us")
+    codes = candidate_codes(history, chosen, must_list)
+    forecast = forecast_matrix(matrix, fitted, history.items, codes, dates)
+    return Prospect(history, fitted, matrix, forecast, forecast_costs(matrix, codes, dates), dates)
+
+
+def forecast_demand(
+    tables: Tables,
+    as_of: date | pd.Timestamp | str,
+    days: int = 1,
+    settings: Settings | None = None,
+    models: FittedModels | None = None,
+    seed: int = 0,
+    store: str | None = None,
+) -> DemandForecast:
+    """Demand at the reference price of the recently sold items, with bands (see `records.DemandForecast`)."""
+    return look_ahead(tables, as_of, days, settings, models, seed, store).forecast
+
+
+def joint_residuals(ahead: Prospect) -> ResidualPool:
+    """Residual pool of the forecast items; holiday periods are kept out of ordinary days."""
+    items = ahead.forecast.table.drop_duplicates("item_code").set_index("item_code")["category"]
+    calendar = ahead.matrix.calendar
+    near = (calendar["days_to_holiday"] <= 1) | (calendar["days_since_holiday"] <= 1) | calendar["is_holiday"]
+    holiday = bool(near.reindex(ahead.dates).fillna(False).any())
+    return residual_pool(ahead.forecast.residuals, items, set(calendar.index[near]), holiday)
+
+
+def _fit(tables: Tables, history: DemandHistory, settings: Settings, seed: int, progress: Progress) -> FittedModels:
+    progress("price response")
+    response = _estimate(history, settings.pricing)
+    progress("demand models")
+    matrix = history_matrix(tables, history, response, settings)
+    return fit_forecast(matrix, response, settings, history.store, tables.fingerprint, seed)
+
+
+def history_matrix(tables: Tables, history: DemandHistory, response: PriceResponse, settings: Settings) -> PanelMatrix:
+    """The matrix the demand models see: the history with the store's calendar and the events known by then."""
+    events = tables.for_store(history.store).up_to(history.as_of).events
+    return panel_matrix(history, response, settings.shop.country, events)
+
+
+def candidate_codes(history: DemandHistory, settings: Settings, must_list: Iterable[str]) -> list[str]:
+    """Codes of the items sold lately and of those asked for, sorted; `DataError` when there are none."""
+    recent = set(sold_recently(history.panel, history.as_of, settings.forecast.candidate_days))
+    known = set(history.panel["item_code"])
+    codes = sorted(recent | (set(must_list) & known))
+    if not codes:
+        raise DataError(
+            f"daily_sales: no item of store {history.store} was sold in the {settings.forecast.candidate_days} days "
+            f"up to {history.as_of:%Y-%m-%d}.", "Choose another date or raise forecast.candidate_days.",
+        )  # fmt: skip
+    return codes
+
+
+def checked_day(tables: Tables, as_of: date | pd.Timestamp | str) -> pd.Timestamp:
+    """`as_of` as a day inside the data; `DataError` when it is outside."""
+    day = pd.Timestamp(as_of)
+    first, last = tables.daily_sales["date"].min(), tables.daily_sales["date"].max()
+    if not first < day <= last:
+        raise DataError(
+            f"daily_sales: the data reaches from {first:%Y-%m-%d} to {last:%Y-%m-%d}; {day:%Y-%m-%d} as the last known "
+            "day is outside.",
+            f"Choose a planned day at most one lead time after {last:%Y-%m-%d}.",
+        )
+    return day
+
+
+def _check_models(models: FittedModels, history: DemandHistory) -> None:
+    if models.store != history.store:
+        raise ConfigError(f"These models belong to store “{models.store}”, not “{history.store}”. Fit them again.")
+    if models.fitted_as_of > history.as_of:
+        raise ConfigError(
+            f"These models know data up to {models.fitted_as_of:%Y-%m-%d}, later than {history.as_of:%Y-%m-%d}. "
+            "Fit them again."
+        )
+
+
+def _for_items(response: PriceResponse, history: DemandHistory) -> PriceResponse:
+    """The response with rows for items that appeared since it was fitted: their category's elasticity."""
+    known = set(response.items["item_code"])
+    new = history.panel.loc[~history.panel["item_code"].isin(known), ["item_code", "category"]].drop_duplicates()
+    if new.empty:
+        return response
+    means = response.items.groupby("category")[["elasticity", "sd_item", "sd_shared"]].mean()
+    overall = response.items[["elasticity", "sd_item", "sd_shared"]].mean()
+    rows = new.join(means, on="category").fillna(overall.to_dict()).assign(method="category (new item)", shrinkage=1.0)
+    return PriceResponse(pd.concat([response.items, rows], ignore_index=True), response.categories)
