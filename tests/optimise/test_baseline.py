@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from replenish.optimise.baseline import cost_plus_lines, sell_out_share, stocked_line, usual_markups
+from replenish.optimise.baseline import cost_plus_lines, sell_out_share, shop_habits, stocked_line, usual_markups
 from replenish.records import DemandHistory
 from tests.optimise.worlds import candidate, rules, scenarios
 
@@ -54,7 +54,7 @@ def test_cost_plus_lines_by_hand() -> None:
     ]  # fmt: skip
     demand = {"apple": [10.0, 20.0], "pear": [5.0, 5.0], "plum": [1.0, 1.0], "fig": [90.0, 90.0]}
     draws = scenarios(demand, {"apple": 2.42, "pear": 1.0, "plum": 1.0, "fig": 1.0})
-    best, practice = cost_plus_lines(items, draws, _history(), rules(), 2)
+    best, practice = cost_plus_lines(items, draws, shop_habits(_history()), rules(), 2)
     assert [(x.candidate.item_code, x.price) for x in best] == [("apple", 3.6), ("pear", 2.0)]
     # The shop covers demand in three of four days: the 75 % quantile of 10 and 20 is 17.5, so 18 apples.
     assert [x.order_quantity for x in practice] == [18, 5]

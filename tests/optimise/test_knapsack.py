@@ -21,9 +21,12 @@ def _groups(rng: np.random.Generator, items: int = 5, offers: int = 5) -> list[G
     ]  # fmt: skip
 
 
-def _best(groups: list[Group], rows: Rows) -> float:
+def _best(groups: list[Group], rows: Rows, forced: tuple[int, int] | None = None) -> float:
+    """Gain of the best choice, or of the best one that has the offer `forced` (group, offer)."""
     best = -np.inf
     for picks in product(*(range(0 if g.must else -1, len(g.columns)) for g in groups)):
+        if forced is not None and picks[forced[0]] != forced[1]:
+            continue
         taken = [(g, p) for g, p in zip(groups, picks, strict=True) if p >= 0]
         gain, weight, cover = (sum(float(getattr(g, n)[p]) for g, p in taken) for n in ("gain", "weight", "cover"))
         short = max(rows.required - cover, 0.0)
@@ -67,6 +70,18 @@ def test_within_money_and_with_too_many_labels_the_bound_still_holds(monkeypatch
         cut = best_choice(groups, rows, 1e-9)
         monkeypatch.undo()
         assert cut.bound >= best - 1e-9
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_bounds_of_the_choices_that_have_an_offer(seed: int) -> None:
+    groups, rows = _groups(np.random.default_rng(seed), 4, 4), Rows(0.3, 5.0, 0.8, 0.4)
+    found = best_choice(groups, rows, 1e-9)
+    for k, group in enumerate(groups):
+        for m, bound in enumerate(found.with_offer[k]):
+            assert bound >= _best(groups, rows, (k, m)) - 1e-7
+            assert bound <= found.bound + 1e-9
+            taken = int(group.columns[m]) in found.columns
+            assert not taken or bound == pytest.approx(found.bound)
 
 
 def test_a_row_that_cannot_hold() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replenish.optimise.baseline import cost_plus_lines
+from replenish.optimise.baseline import ShopHabits, cost_plus_lines
 from replenish.optimise.explain import category_price_index, left_out_reasons, line_reasons, price_curve, rule_report
 from replenish.optimise.judge import Judgement, Line, day_profit, judge, standard_error
 from replenish.optimise.menu import Candidate
@@ -65,7 +65,7 @@ class DayPlan:
 
 def judge_day(
     date: pd.Timestamp, problem: Problem, solution: Solution, candidates: Sequence[Candidate], scenarios: Scenarios,
-    fresh: Scenarios, history: DemandHistory, settings: Settings, notes: tuple[str, ...],
+    fresh: Scenarios, habits: ShopHabits, settings: Settings, notes: tuple[str, ...],
     passed_on: PassedOn = as_they_are,
 ) -> DayPlan:  # fmt: skip
     """The chosen offers and the two cost-plus baselines, all played on the same fresh scenarios.
@@ -75,15 +75,13 @@ def judge_day(
     by_code = {c.item_code: c for c in candidates}
     lines = chosen_lines(problem, solution, by_code)
     mine = passed_on(fresh, lines)
-    given = (history, settings.rules, max(len(lines), 1))
+    given = (habits, settings.rules, max(len(lines), 1))
 
-    def settled(which: int) -> tuple[list[Line], Scenarios]:
-        """The baseline with orders that count on what it itself leaves to other items, and the scenarios of that."""
-        moved = passed_on(scenarios, cost_plus_lines(candidates, passed_on(scenarios, lines), *given)[which])
-        return cost_plus_lines(candidates, moved, *given)[which], moved
-
-    best, moved = settled(0)
-    practice, _ = settled(1)
+    # Baselines with orders that count on what they themselves leave to other items.
+    first = cost_plus_lines(candidates, passed_on(scenarios, lines), *given)
+    moved = passed_on(scenarios, first[0])
+    best = cost_plus_lines(candidates, moved, *given)[0]
+    practice = cost_plus_lines(candidates, passed_on(scenarios, first[1]), *given)[1]
     plan, baseline = judge(lines, mine), judge(best, passed_on(fresh, best))
     usual, _ = cost_plus_lines([line.candidate for line in lines], moved, *given)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from replenish.optimise.judge import Line
-from replenish.optimise.menu import Candidate, offers_at
+from replenish.optimise.menu import Candidate, best_order
 from replenish.records import DemandHistory, Scenarios
 from replenish.settings import RuleSettings
 
@@ -36,8 +37,21 @@ def sell_out_share(history: DemandHistory) -> float:
     return max(float(busy["sold_out_probability"].mean()), LEAST_SELL_OUT) if len(busy) else DEFAULT_SELL_OUT
 
 
+@dataclass(frozen=True)
+class ShopHabits:
+    """How the shop decides: `markups` on cost by item code, `safety`: share of days its orders cover demand."""
+
+    markups: dict[str, float]
+    safety: float
+
+
+def shop_habits(history: DemandHistory) -> ShopHabits:
+    """The shop's usual markups and how seldom it sells out."""
+    return ShopHabits({str(i): float(m) for i, m in usual_markups(history).items()}, 1.0 - sell_out_share(history))
+
+
 def cost_plus_lines(
-    candidates: Sequence[Candidate], scenarios: Scenarios, history: DemandHistory, rules: RuleSettings, count: int
+    candidates: Sequence[Candidate], scenarios: Scenarios, habits: ShopHabits, rules: RuleSettings, count: int
 ) -> tuple[list[Line], list[Line]]:
     """Two baselines over the `count` best-selling candidates, both priced at cost times the item's usual markup.
 
@@ -45,14 +59,11 @@ def cost_plus_lines(
     practice, orders that cover demand up to the share of days on which the shop does not sell out. Both in whole
     multiples, at least the minimum display.
     """
-    markups = usual_markups(history)
-    safety = 1.0 - sell_out_share(history)
     best, practice = [], []
     for c in _best_sellers(candidates, scenarios, count):
-        price = _cost_plus_price(c, scenarios, float(markups.get(c.item_code, np.nan)))
-        practice.append(stocked_line(c, scenarios, price, safety))
-        offers = offers_at(c, scenarios, price, rules)
-        best.append(Line(c, price, float(offers["order_quantity"].to_numpy()[offers["value"].argmax()])))
+        price = _cost_plus_price(c, scenarios, habits.markups.get(c.item_code, np.nan))
+        practice.append(stocked_line(c, scenarios, price, habits.safety))
+        best.append(Line(c, price, best_order(c, scenarios, price, rules)))
     return best, practice
 
 

@@ -8,7 +8,7 @@ given prices. With prices d on the linking rows
 
 holds for every plan (Geoffrion 1974). It sees whole numbers under the price index, which the linear relaxation does
 not, and that is most of the gap. Prices come from a master problem over the category plans found so far (Dantzig &
-Wolfe 1960), smoothed (Wentges 1997).
+Wolfe 1960), kept within a box around the best ones (Marsten, Hogan & Blankenship 1975).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from replenish.optimise.linear import LinearModel, solve_linear
 
 Array = NDArray[np.float64]
 MASTER_TIME_S = 5.0
-SMOOTHING = 0.5
+FIRST_BOX = 0.03  # of the bound: what moving one price through its box may change at first
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,14 @@ class Structure:
 
 @dataclass
 class Bound:
-    """The best bound so far and the prices of the linking rows it was reached at; `patterns`: category plans found."""
+    """The best bound so far and the prices of the linking rows it was reached at; `patterns`: category plans found.
+
+    `reach`: by column, a bound on every plan that has this offer (infinite for columns that are no offers).
+    """
 
     value: float
     prices: Array
+    reach: Array
     patterns: dict[tuple[int, bytes], Array] = field(default_factory=dict)
 
 
@@ -101,44 +105,56 @@ def tighten(
     the bound may be off for all categories together.
     """
     prices = duals[structure.linking]
-    state = Bound(bound, prices)
+    state = Bound(bound, prices, np.full(len(structure.model.gain), np.inf))
+    box = _first_box(structure, bound)
     for k, block in enumerate(structure.blocks):
         _keep(state, k, plan[block.columns])
-    for _ in range(rounds):
-        value, found = lagrangian(structure, prices, duals, money)
+    for number in range(rounds):
+        value, found, reach = lagrangian(structure, prices, duals, money)
+        state.reach = np.minimum(state.reach, reach)
         if value < state.value:
             state.value, state.prices = value, prices
-        new = [_keep(state, k, x) for k, x in enumerate(found)]
+        elif number:
+            box = box / 2
+        for k, x in enumerate(found):
+            _keep(state, k, x)
         yield state
-        if not any(new):
+        prices, least = _master_prices(structure, state, box, threads)
+        if least >= state.value - money:  # nothing better in the box, so nowhere: the bound is convex in the prices
             return
-        prices = SMOOTHING * state.prices + (1 - SMOOTHING) * _master_prices(structure, state, threads)
 
 
-def _keep(state: Bound, block: int, x: Array) -> bool:
-    key = (block, (x > 0.5).tobytes())
-    fresh = key not in state.patterns
-    state.patterns[key] = x
-    return fresh
+def _first_box(structure: Structure, bound: float) -> Array:
+    """How far each price may move from the best ones at first."""
+    low, high = structure.model.low[structure.linking], structure.model.high[structure.linking]
+    limit = np.abs(np.where(np.isfinite(high), high, low))
+    return np.asarray(FIRST_BOX * abs(bound) / np.maximum(limit, 1.0))
 
 
-def lagrangian(structure: Structure, prices: Array, duals: Array, money: float) -> tuple[float, list[Array]]:
-    """bound(d) at `prices` of the linking rows, and the category plans that attain it; `duals`: see `tighten`."""
+def _keep(state: Bound, block: int, x: Array) -> None:
+    state.patterns[block, (x > 0.5).tobytes()] = x
+
+
+def lagrangian(structure: Structure, prices: Array, duals: Array, money: float) -> tuple[float, list[Array], Array]:
+    """bound(d) at `prices` of the linking rows, the category plans that attain it, and the same bound by column when
+    that offer is taken (`Bound.reach`); `duals`: see `tighten`."""
     model = structure.model
     link = model.matrix[structure.linking]
     gain = model.gain - link.T @ prices
     total = _limits(prices, model.low[structure.linking], model.high[structure.linking])
     total += _limits(gain[structure.free], model.lower[structure.free], model.upper[structure.free])
-    found = []
+    found, below = [], np.full(len(gain), np.inf)
     for block in structure.blocks:
         choice = best_choice(_groups(model, block, gain), _rows(model, block, duals), money / len(structure.blocks))
         total += choice.bound
+        for columns, bounds in zip(block.items, choice.with_offer, strict=True):
+            below[columns] = bounds - choice.bound if np.isfinite(choice.bound) else -np.inf
         x = np.zeros(len(gain))
         x[choice.columns] = 1.0
         if block.short >= 0:
             x[block.short] = max(float(model.low[block.cover] - (model.matrix[[block.cover]] @ x)[0]), 0.0)
         found.append(x[block.columns])
-    return total, found
+    return total, found, total + below
 
 
 def _groups(model: LinearModel, block: Block, gain: Array) -> list[Group]:
@@ -166,8 +182,11 @@ def _limits(price: Array, low: Array, high: Array) -> float:
     return float((price[~open_end] * limit[~open_end]).sum())
 
 
-def _master_prices(structure: Structure, state: Bound, threads: int) -> Array:
-    """Duals of the linking rows in the relaxation over the category plans found so far."""
+def _master_prices(structure: Structure, state: Bound, box: Array, threads: int) -> tuple[Array, float]:
+    """Prices of the linking rows within the box at which the category plans found so far bound least, and that bound.
+
+    The dual of the relaxation over these plans, in which leaving a row costs the price at the edge of the box.
+    """
     model, linking = structure.model, structure.linking
     link = model.matrix[linking]
     gains, columns, owners = [], [], []
@@ -176,18 +195,18 @@ def _master_prices(structure: Structure, state: Bound, threads: int) -> Array:
         gains.append(float(model.gain[mine] @ x))
         columns.append(link[:, mine] @ x)
         owners.append(k)
-    one = np.zeros((len(structure.blocks), len(owners)))
+    n, rows, free = len(structure.blocks), len(linking), structure.free
+    one = np.zeros((n, len(owners)))
     one[owners, np.arange(len(owners))] = 1.0
-    free, n = structure.free, len(structure.blocks)
-    matrix = sparse.csc_array(np.block([
-        [np.array(columns).T, link[:, free].toarray()], [one, np.zeros((n, len(free)))],
-    ]))  # fmt: skip
+    leave = np.hstack([-np.eye(rows), np.eye(rows)])
+    rest = np.hstack([link[:, free].toarray(), leave])
     master = LinearModel(
-        (), (), np.concatenate([gains, model.gain[free]]), matrix,
+        (), (), np.concatenate([gains, model.gain[free], -(state.prices + box), state.prices - box]),
+        sparse.csc_array(np.block([[np.array(columns).T, rest], [one, np.zeros((n, rest.shape[1]))]])),
         np.concatenate([model.low[linking], np.ones(n)]), np.concatenate([model.high[linking], np.ones(n)]),
-        np.concatenate([np.zeros(len(owners)), model.lower[free]]),
-        np.concatenate([np.full(len(owners), np.inf), model.upper[free]]),
-        np.zeros(len(owners) + len(free), dtype=bool),
+        np.concatenate([np.zeros(len(owners)), model.lower[free], np.zeros(2 * rows)]),
+        np.concatenate([np.full(len(owners), np.inf), model.upper[free], np.full(2 * rows, np.inf)]),
+        np.zeros(len(owners) + rest.shape[1], dtype=bool),
     )  # fmt: skip
     answer = solve_linear(master, threads, MASTER_TIME_S)
-    return answer.duals[: len(linking)] if len(answer.duals) else state.prices
+    return (answer.duals[:rows], answer.objective) if len(answer.duals) else (state.prices, np.inf)

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 FIRST_LOSS = 0.001  # of the relaxation: how far below it a choice is first looked for
-GROWTH = 2.5
-MOST_LABELS = 10_000
+GROWTH = 2.0
+MOST_LABELS = 20_000
 STEPS = 30  # of the search for μ
-COVER_STEPS = 14  # … for ρ
-CHUNK = 512  # labels compared at once
+COVER_STEPS = 8  # … for ρ
+CHUNK = 256  # labels compared at once
+EARLIER = np.triu(np.ones((CHUNK, CHUNK), dtype=bool), 1)
 
 
 @dataclass(frozen=True)
@@ -49,32 +50,49 @@ class Rows:
 
 @dataclass(frozen=True)
 class Choice:
-    """The best choice found (column numbers) and a bound on the gain of every choice; −inf: there is no choice."""
+    """The best choice found (column numbers) and a bound on the gain of every choice; −inf: there is no choice.
+
+    `with_offer`: bounds on the gain of the choices that have the offer, by group in the order of its offers."""
 
     columns: NDArray[np.int64]
     bound: float
+    with_offer: tuple[Array, ...] = ()
 
 
 def best_choice(groups: Sequence[Group], rows: Rows, money: float) -> Choice:
     """max Σ gain − penalty·short over at most one offer per group, to within `money`."""
     if sum(0.0 if not g.must else float(g.weight.min()) for g in groups) + _lowest(groups) > rows.capacity + 1e-9:
-        return Choice(np.empty(0, dtype=np.int64), -np.inf)
+        return _none(groups)
     options = [_with_nothing(g) for g in groups]
     mu, rho = _prices(options, rows)
     priced = [o.gain + rho * o.cover for o in options]
     value = [p - mu * o.weight for p, o in zip(priced, options, strict=True)]
     relaxed = mu * rows.capacity - rho * rows.required + sum(float(v.max()) for v in value)
-    labels = _Labels(options, [v.max() - v for v in value], rows, mu, rho, money / max(len(groups), 1))
+    losses = [v.max() - v for v in value]
+    labels = _Labels(options, losses, rows, mu, rho, money / max(len(groups), 1))
+    columns, least = _least_loss(labels, relaxed, money)
+    if np.isinf(least):
+        return _none(groups)
+    bounds = tuple(relaxed - np.maximum(loss[: len(g.gain)], least) for loss, g in zip(losses, groups, strict=True))
+    return Choice(columns, relaxed - least, bounds)
+
+
+def _none(groups: Sequence[Group]) -> Choice:
+    return Choice(np.empty(0, dtype=np.int64), -np.inf, tuple(np.full(len(g.gain), -np.inf) for g in groups))
+
+
+def _least_loss(labels: _Labels, relaxed: float, money: float) -> tuple[NDArray[np.int64], float]:
+    """The choice found (column numbers) and what every choice loses at least; infinite when there is none."""
     allowed, excluded = max(FIRST_LOSS * abs(relaxed), money), 0.0  # no choice loses less than `excluded`
     while True:
         found = labels.within(allowed)
         if found is None:
-            return Choice(np.empty(0, dtype=np.int64), relaxed - excluded)
+            return np.empty(0, dtype=np.int64), excluded
         columns, lost = found
         if lost <= allowed:
-            return Choice(columns, relaxed - max(lost - money, excluded))
+            return columns, max(lost - money, excluded)
         if allowed > 10 * abs(relaxed) + 1e6:
-            return Choice(np.empty(0, dtype=np.int64), -np.inf)
+            return np.empty(0, dtype=np.int64), np.inf
         excluded, allowed = max(allowed - money, excluded), allowed * GROWTH
 
 
@@ -95,14 +113,13 @@ def _prices(options: Sequence[Group], rows: Rows) -> tuple[float, float]:
 
     Any prices are valid; good ones leave few labels.
     """
-    weight = [o.weight for o in options]
+    gain, weight, cover = (_table([getattr(o, name) for o in options]) for name in ("gain", "weight", "cover"))
+    gain[_table([np.ones(len(o.gain)) for o in options]) == 0] = -np.inf
 
     def spare(rho: float) -> tuple[float, float]:
         """Cover to spare at this price, and the price of the index row that goes with it."""
-        priced = [o.gain + rho * o.cover for o in options]
-        mu = _row_price(priced, weight, rows.capacity)
-        best = [int((p - mu * w).argmax()) for p, w in zip(priced, weight, strict=True)]
-        return sum(float(o.cover[b]) for o, b in zip(options, best, strict=True)) - rows.required, mu
+        mu, best = _row_price(gain + rho * cover, weight, rows.capacity)
+        return float(np.take_along_axis(cover, best, 1).sum()) - rows.required, mu
 
     high = min(rows.penalty, 2 * rows.cover_price + 1.0)
     if high <= 0:
@@ -114,21 +131,40 @@ def _prices(options: Sequence[Group], rows: Rows) -> tuple[float, float]:
     return spare(high)[1], high
 
 
-def _row_price(gain: Sequence[Array], weight: Sequence[Array], capacity: float) -> float:
-    """The price μ ≥ 0 of the row at which the relaxation is least (its slope in μ is the unused row)."""
+def _table(values: Sequence[Array]) -> Array:
+    """One row per item, filled up with zeros."""
+    return np.stack([np.pad(v, (0, max(map(len, values)) - len(v))) for v in values])
 
-    def unused(price: float) -> float:
-        return capacity - sum(float(w[int((g - price * w).argmax())]) for g, w in zip(gain, weight, strict=True))
 
-    if unused(0.0) >= 0:
-        return 0.0
-    low, high = 0.0, 1.0
-    while unused(high) < 0 and high < 1e9:
-        low, high = high, 2 * high
+def _row_price(gain: Array, weight: Array, capacity: float) -> tuple[float, NDArray[np.int64]]:
+    """The price μ ≥ 0 of the row at which the relaxation is least, and the offers taken there (items × 1).
+
+    The relaxation is convex and made of straight lines: the next price tried is where the lines at both ends meet
+    (Kelley 1960), and where it lies on them it is least.
+    """
+
+    def at(price: float) -> tuple[float, float, NDArray[np.int64]]:
+        value = gain - price * weight
+        best = value.argmax(axis=1)[:, None]
+        unused = capacity - float(np.take_along_axis(weight, best, 1).sum())
+        return price * capacity + float(np.take_along_axis(value, best, 1).sum()), unused, best
+
+    low, left = 0.0, at(0.0)
+    if left[1] >= 0:
+        return 0.0, left[2]
+    high, right = 1.0, at(1.0)
+    while right[1] < 0 and high < 1e9:
+        low, left, high = high, right, 2 * high
+        right = at(high)
     for _ in range(STEPS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if unused(middle) < 0 else (low, middle)
-    return high
+        if right[1] - left[1] <= 0:
+            break
+        middle = (left[0] - right[0] + right[1] * high - left[1] * low) / (right[1] - left[1])
+        here = at(middle)
+        if here[0] <= left[0] + left[1] * (middle - low) + 1e-9 * abs(left[0]):
+            return middle, here[2]
+        low, left, high, right = (middle, here, high, right) if here[1] < 0 else (low, left, middle, here)
+    return high, right[2]
 
 
 @dataclass(frozen=True)
@@ -194,28 +230,33 @@ class _Labels:
         levels = np.stack([np.floor(gain / self.step), np.floor(paid / self.step)])
         order = np.lexsort((-levels[1], -levels[0], weight))
         levels = levels[:, order]
-        kept = np.empty((2, 0))
+        best = np.empty((2, 0))  # of the labels kept, those no other beats in both levels
         out = []
         for start in range(0, len(order), CHUNK):
             part = levels[:, start : start + CHUNK]
-            free = ~_beaten(kept, part)
+            free = ~_beaten(best, part)
             part, numbers = part[:, free], order[start : start + CHUNK][free]
             # Within the chunk earlier labels weigh no more; a label equal to an earlier one goes.
             better = (part[0][:, None] >= part[0]) & (part[1][:, None] >= part[1])
-            stays = ~np.triu(better, 1).any(axis=0)
-            kept = np.concatenate([kept, part[:, stays]], axis=1)
+            stays = ~(better & EARLIER[: len(numbers), : len(numbers)]).any(axis=0)
+            best = _staircase(np.concatenate([best, part[:, stays]], axis=1))
             out.append(numbers[stays])
         return np.sort(np.concatenate(out)) if out else np.empty(0, dtype=np.int64)
 
 
-def _beaten(kept: Array, part: Array) -> NDArray[np.bool_]:
-    """Which columns of `part` have a column of `kept` that is no less in both rows."""
-    if kept.shape[1] == 0:
+def _staircase(levels: Array) -> Array:
+    """The columns no other is at least equal to in both rows; the first row falls, the second rises."""
+    levels = levels[:, np.lexsort((-levels[1], -levels[0]))]
+    before = np.append(-np.inf, np.maximum.accumulate(levels[1])[:-1])
+    return levels[:, levels[1] > before]
+
+
+def _beaten(best: Array, part: Array) -> NDArray[np.bool_]:
+    """Which columns of `part` have a column of the staircase `best` that is no less in both rows."""
+    if best.shape[1] == 0:
         return np.zeros(part.shape[1], dtype=bool)
-    order = np.argsort(-kept[0], kind="stable")
-    best = np.maximum.accumulate(kept[1][order])
-    count = np.searchsorted(-kept[0][order], -part[0], side="right")  # kept labels with at least as much gain
-    return np.asarray((count > 0) & (best[np.maximum(count - 1, 0)] >= part[1]))
+    count = np.searchsorted(-best[0], -part[0], side="right")  # steps with at least as much gain
+    return np.asarray((count > 0) & (best[1][np.maximum(count - 1, 0)] >= part[1]))
 
 
 def _after(values: Sequence[float]) -> Array:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replenish.optimise.outcome import ItemTerms, day_outcome
+from replenish.optimise.outcome import ItemTerms, day_outcome, expected_outcome
 from replenish.pricing.ladder import Ladder
 from replenish.records import Override, Scenarios
 from replenish.settings import RuleSettings
@@ -137,9 +137,10 @@ def order_grid(c: Candidate, largest: float, locks: Mapping[str, Override]) -> A
     return orders[orders <= high + 1e-9]
 
 
-def offers_at(c: Candidate, scenarios: Scenarios, price: float, rules: RuleSettings) -> pd.DataFrame:
-    """The item's offers at one shelf price, without locks (columns as in `Menu.offers`)."""
-    return _table([_rung_offers(c, scenarios, scenarios.item_codes.index(c.item_code), price, rules, {})])
+def best_order(c: Candidate, scenarios: Scenarios, price: float, rules: RuleSettings) -> float:
+    """The newsvendor's order at one shelf price: most expected profit less goodwill, without locks [unit]."""
+    offers = _rung_offers(c, scenarios, scenarios.item_codes.index(c.item_code), price, rules, {})
+    return float(offers["order_quantity"][offers["value"].argmax()])
 
 
 def _rung_offers(
@@ -148,19 +149,18 @@ def _rung_offers(
     """Offers of one item at one shelf price; expectations over the scenarios, all orders at once."""
     ratio = price / c.terms.reference_price
     demand = scenarios.demand_at(k, ratio)
-    most = float(np.quantile(demand, rules.max_fill_quantile))
+    rising, unit_cost = np.sort(demand), float(scenarios.cost[:, k].mean())
+    most = float(np.interp(rules.max_fill_quantile * (len(rising) - 1), np.arange(len(rising)), rising))
     orders = order_grid(c, max(most - c.terms.carried_over, 0.0) / (1 - c.terms.loss_rate), locks)
-    out = day_outcome(orders[None, :], demand[:, None], price, scenarios.cost[:, k][:, None], c.terms)
+    out, sold_out = expected_outcome(orders, rising, price, unit_cost, c.terms)
     base = float(scenarios.demand[:, k].mean())
-    value = out.profit - c.terms.goodwill * out.lost
-    sales = out.sales.mean(0)
     # Cover counts min(u, D), what is served at full price: clearance buyers who would have paid it are included.
-    served = sales + c.terms.cannibalisation * out.clearance.mean(0)
+    served = out.sales + c.terms.cannibalisation * out.clearance
     weight = c.terms.reference_price * base
     by_offer = {
-        "order_quantity": orders, "value": value.mean(0), "profit": out.profit.mean(0), "sales": sales,
-        "clearance": out.clearance.mean(0), "waste": out.waste.mean(0), "carried_on": out.carried_on.mean(0),
-        "sell_out": (out.lost > 1e-9).mean(0), "spend": orders * scenarios.cost[:, k].mean(),
+        "order_quantity": orders, "value": out.profit - c.terms.goodwill * out.lost, "profit": out.profit,
+        "sales": out.sales, "clearance": out.clearance, "waste": out.waste, "carried_on": out.carried_on,
+        "sell_out": sold_out, "spend": orders * unit_cost,
         "cover_value": c.terms.reference_price * np.minimum(served, base),
     }  # fmt: skip
     by_rung = {
@@ -169,7 +169,15 @@ def _rung_offers(
         "price_changed": float(abs(ratio - 1.0) > 1e-9), "shelf_space": c.shelf_space, "supplier": c.supplier,
     }  # fmt: skip
     columns = by_offer | {name: np.full(len(orders), v, dtype=_kind(v)) for name, v in by_rung.items()}
-    return columns | {BY_SCENARIO: value.T} if rules.risk_weight > 0 else columns
+    if rules.risk_weight > 0:
+        columns[BY_SCENARIO] = _value_by_scenario(c, orders, demand, price, scenarios.cost[:, k])
+    return columns
+
+
+def _value_by_scenario(c: Candidate, orders: Array, demand: Array, price: float, cost: Array) -> Array:
+    """Value of every order in every scenario [money] (orders × scenarios)."""
+    out = day_outcome(orders[:, None], demand[None, :], price, cost[None, :], c.terms)
+    return out.profit - c.terms.goodwill * out.lost
 
 
 def _kind(value: object) -> type:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from replenish.optimise.ageing import DayDecision, aged_day
 from replenish.optimise.assemble import DayPlan
-from replenish.optimise.baseline import cost_plus_lines
+from replenish.optimise.baseline import cost_plus_lines, shop_habits
 from replenish.optimise.judge import Judgement, Line, judge
 from replenish.optimise.menu import Candidate
 from replenish.optimise.week import Day, WeekSolution
@@ -68,6 +68,7 @@ def judge_week(
 ) -> list[DayPlan]:  # fmt: skip
     """The solved days and the two cost-plus baselines, each played with its own ageing stock."""
     shown: list[tuple[Candidate, ...]] = []
+    habits = shop_habits(history)
 
     def planned(t: int, today: tuple[Candidate, ...]) -> Sequence[Line]:
         shown.append(today)
@@ -79,7 +80,7 @@ def judge_week(
     def cost_plus(which: int) -> Decide:
         def lines(t: int, today: tuple[Candidate, ...]) -> Sequence[Line]:
             count = max(len(week.solutions[t].chosen), 1)
-            return cost_plus_lines(today, days[t].scenarios, history, settings.rules, count)[which]
+            return cost_plus_lines(today, days[t].scenarios, habits, settings.rules, count)[which]
 
         return lines
 

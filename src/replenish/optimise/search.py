@@ -23,6 +23,8 @@ FIRST_GAP = 0.01
 FIRST_SHARE = 0.3  # of the time limit
 ROUNDS = 12  # of prices between the categories
 BLOCK_SHARE = 0.25  # of the gap asked for that the categories' own gaps may use up
+NEAR_COLUMNS = 2  # offers per item, highest bounded first, among which the rounds look for plans
+FEW = 500  # offers left that could better the plan; so few are solved at once
 SMALL = 100  # offers; so few are solved at once
 STARTS = 3  # of the rounds of prices, when worst-scenario rows were added meanwhile
 MAX_TAILS = 60  # weights of worst scenarios added to the relaxation
@@ -77,6 +79,7 @@ class Search:
         self.is_offer = np.array([name == "x" for name, _ in self.model.columns], dtype=bool)
         self.best: Found | None = None
         self.bound = float("inf")
+        self.reach = np.full(len(self.model.columns), np.inf)  # by column: bound on every plan that has this offer
         self.relaxed: LinearAnswer | None = None
         self.started = time.perf_counter()
 
@@ -143,6 +146,7 @@ class Search:
             if not len(answer.duals):
                 return answer
             self.bound, self.relaxed = min(self.bound, answer.bound), answer
+            self.reach = np.minimum(self.reach, answer.objective + np.minimum(answer.reduced, 0.0))
             if not self.problem.risk_weight or not self._add_tail(answer, max(self.settings.gap / 4, TAIL_GAP)):
                 break
         return answer
@@ -227,13 +231,13 @@ class Search:
         duals[: len(self.relaxed.duals)] = self.relaxed.duals  # rows added since have no price yet
         money = max(self.settings.gap * abs(self.best.objective) * BLOCK_SHARE, TOLERANCE)
         for state in tighten(structure, duals, self.bound, plan, self.settings.threads, ROUNDS, money):
-            self.bound = min(self.bound, state.value)
-            columns = np.zeros(len(self.model.columns), dtype=bool)
+            self.bound, self.reach = min(self.bound, state.value), np.minimum(self.reach, state.reach)
+            columns = self._nearest(NEAR_COLUMNS)
             for (k, _), x in state.patterns.items():
                 columns[structure.blocks[k].columns[x > 0.5]] = True
             if not self.done:
                 self.solve_part(columns, GAP_MARGIN * self.settings.gap / 2, self.left())
-            if self.done or self.late:
+            if self.done or self.late or self._open().sum() <= FEW:
                 return
 
     def _structure(self) -> Structure:
@@ -241,13 +245,25 @@ class Search:
         item_of = {k: str(codes[m]) for m, k in self.column.items()}
         return split(self.model, item_of, dict(zip(codes, self.offers["category"], strict=True)))
 
+    def _nearest(self, most: int) -> NDArray[np.bool_]:
+        """The `most` offers of each item whose plans are bounded highest."""
+        order = np.array([self.column[m] for m in self.offers.index])
+        reach = pd.Series(self.reach[order], index=self.offers.index).groupby(self.offers["item_code"])
+        columns = np.zeros(len(self.model.columns), dtype=bool)
+        columns[order[(reach.rank(method="first", ascending=False) <= most).to_numpy()]] = True
+        return columns
+
+    def _open(self) -> NDArray[np.bool_]:
+        """Offers that could still better the best plan: those whose plans are not bounded below it."""
+        if self.best is None:
+            return self.is_offer
+        columns = self.is_offer & (self.reach >= self.best.objective - TOLERANCE * max(1.0, abs(self.best.objective)))
+        columns[[self.column[m] for m in self.best.chosen]] = True
+        return columns
+
     def remaining(self) -> LinearAnswer:
         """The whole-number problem over every offer that could still better the best plan (reduced-cost fixing)."""
-        columns = self.is_offer.copy()
-        if self.best is not None and self.relaxed is not None:
-            slack = self.relaxed.objective - self.best.objective + TOLERANCE * max(1.0, abs(self.relaxed.objective))
-            columns &= -self.relaxed.reduced <= slack
-            columns[[self.column[m] for m in self.best.chosen]] = True
+        columns = self._open()
         answer = self.solve_part(columns, GAP_MARGIN * self.settings.gap, self.left())
         if np.isfinite(answer.bound):
             # A plan with a dropped offer cannot beat the best plan, so its objective bounds that part of the menu.

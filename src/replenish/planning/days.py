@@ -11,6 +11,7 @@ import pandas as pd
 
 from replenish.errors import InfeasiblePlanError
 from replenish.optimise.assemble import DayPlan, judge_day
+from replenish.optimise.baseline import shop_habits
 from replenish.optimise.candidates import build_candidates
 from replenish.optimise.menu import Candidate, build_menu
 from replenish.optimise.model import Problem
@@ -61,7 +62,7 @@ def plan_day(
     def pose(given: Scenarios) -> Problem:
         return day_problem(candidates, given, settings, _on(day, locks))
 
-    begun = time.perf_counter()
+    habits, begun = shop_habits(ahead.history), time.perf_counter()
 
     def solve(problem: Problem, start: Sequence[int], gap: float) -> Solution:
         """The rounds share the time limit of the day; a round never gets less than a second."""
@@ -71,14 +72,14 @@ def plan_day(
     if not settings.pricing.substitution:
         problem = pose(scenarios)
         solution = solve_menu(problem, settings.solver)
-        return judge_day(day, problem, solution, candidates, scenarios, fresh, ahead.history, settings, notes)
+        return judge_day(day, problem, solution, candidates, scenarios, fresh, habits, settings, notes)
     prices = {c.item_code: c.terms.reference_price for c in candidates}
     switching = switching_between(ahead.history, scenarios.item_codes, prices, ahead.models.price_response)
     found = settle(scenarios, candidates, switching, pose, solve, settings.solver.gap)
     if found.solution.status == NOT_SETTLED:
         notes = (*notes, "orders and the demand that moves between items did not settle: the gap stays open as stated")
     return judge_day(
-        day, found.problem, found.solution, candidates, found.scenarios, fresh, ahead.history, settings, notes,
+        day, found.problem, found.solution, candidates, found.scenarios, fresh, habits, settings, notes,
         partial(with_transfers, switching=switching),
     )  # fmt: skip
 

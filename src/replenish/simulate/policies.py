@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from replenish.optimise.candidates import build_candidates
-from replenish.optimise.menu import Candidate, build_menu, offers_at
+from replenish.optimise.menu import Candidate, best_order as newsvendor_order, build_menu
 from replenish.optimise.model import Problem
 from replenish.optimise.scenarios import draw_scenarios
 from replenish.optimise.solve import solve_menu
@@ -264,8 +264,7 @@ def scenarios_of(ahead: Prospect, settings: Settings, seed: int) -> Scenarios:
 
 def best_order(c: Candidate, scenarios: Scenarios, price: float) -> float:
     """The newsvendor's order: most expected profit less goodwill at that price [unit]."""
-    offers = offers_at(c, scenarios, price, SEASON_SETTINGS.rules)
-    return float(offers["order_quantity"].to_numpy()[offers["value"].to_numpy().argmax()])
+    return newsvendor_order(c, scenarios, price, SEASON_SETTINGS.rules)
 
 
 def multiplier_order(c: Candidate, scenarios: Scenarios, price: float) -> float:
