@@ -64,7 +64,7 @@ def test_a_plan_that_has_not_settled_says_so(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_plan_outside_its_own_menu_is_never_called_optimal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "_same_offers", lambda menu, lines: None)
+    monkeypatch.setattr(rounds, "offer_rows", lambda menu, lines: ())
     found = _settle()
     assert found.solution.status == NOT_SETTLED
     assert chosen_lines(found.problem, found.solution) == {"red": (2.0, 8.0)}

@@ -38,25 +38,26 @@ class Settled:
 
 
 def settle(
-    scenarios: Scenarios, candidates: Sequence[Candidate], switching: Switching, pose: Pose, solve: Solve, gap: float
-) -> Settled:
+    scenarios: Scenarios, candidates: Sequence[Candidate], switching: Switching, pose: Pose, solve: Solve, gap: float,
+    before: Sequence[Line] = (),
+) -> Settled:  # fmt: skip
     """At most five rounds; of the plans judged under their own transfers the best, with its true gap.
 
     `pose` makes the problem of a day from scenarios; `solve(problem, start, gap)` solves it to a relative gap. A plan
     whose gap stays open is called “not settled” (the transfers of the next plan would undo it); it is still feasible
-    and judged right.
+    and judged right. `before`: the plan under other locks or limits, whose transfers and offers the rounds begin with.
     """
     by_code = {c.item_code: c for c in candidates}
-    problem = pose(scenarios)
-    answer = solve(problem, (), max(gap, FIRST_GAP))
+    problem = pose(with_transfers(scenarios, before, switching) if before else scenarios)
+    answer = solve(problem, offer_rows(problem.menu, before), max(gap, FIRST_GAP))
     best: Settled | None = None
     for number in range(1, MOST_ROUNDS + 1):
         lines = chosen_lines(problem, answer, by_code)
         moved = with_transfers(scenarios, lines, switching)
         problem = pose(moved)
-        rows = _same_offers(problem.menu, lines)
-        answer = solve(problem, rows or (), gap)
-        if rows is not None:
+        rows = offer_rows(problem.menu, lines)
+        answer = solve(problem, rows, gap)
+        if len(rows) == len(lines):
             own = _under_own_transfers(problem, rows, answer, gap)
             if best is None or own.objective > best.solution.objective:
                 best = Settled(problem, own, moved, number)
@@ -90,13 +91,13 @@ def with_transfers(scenarios: Scenarios, lines: Sequence[Line], switching: Switc
     return replace(plain, transfers=switching.transfers(plain.demand, listed, served))
 
 
-def _same_offers(menu: Menu, lines: Sequence[Line]) -> tuple[int, ...] | None:
-    """Row numbers of the lines' offers in another menu; None when it lacks one (an order beyond its grid)."""
+def offer_rows(menu: Menu, lines: Sequence[Line]) -> tuple[int, ...]:
+    """Row numbers of the lines' offers in another menu, without those it lacks (banned, or beyond its grid)."""
     offers = menu.offers
     key = zip(offers["item_code"], offers["price"].round(6), offers["order_quantity"].round(6), strict=True)
     at = {k: int(row) for k, row in zip(key, offers.index, strict=True)}
     rows = [at.get((x.candidate.item_code, round(x.price, 6), round(x.order_quantity, 6))) for x in lines]
-    return tuple(sorted(r for r in rows if r is not None)) if None not in rows else None
+    return tuple(sorted(r for r in rows if r is not None))
 
 
 def _under_own_transfers(problem: Problem, rows: tuple[int, ...], answer: Solution, gap: float) -> Solution:

@@ -12,7 +12,7 @@ from replenish.optimise.greedy import greedy_plan
 from replenish.optimise.infeasible import infeasible_error, without_offers
 from replenish.optimise.menu import undominated
 from replenish.optimise.model import Problem, rule_columns
-from replenish.optimise.search import Search, relative_gap, shortfall
+from replenish.optimise.search import FIRST_GAP, Search, relative_gap, shortfall
 from replenish.records import Solution
 from replenish.settings import SolverSettings
 
@@ -69,7 +69,7 @@ def _run(search: Search, start: Sequence[int]) -> bool:
     relaxed = search.relax()
     if relaxed.status == "infeasible":
         return False
-    if relaxed.status == "optimal":
+    if relaxed.status == "optimal" and search.gap > FIRST_GAP:
         search.first_plan(start)
     if not search.done and not search.late:
         search.by_category()

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pandas as pd
 
 from replenish.errors import InfeasiblePlanError
 from replenish.optimise.assemble import DayPlan, judge_day
-from replenish.optimise.baseline import shop_habits
+from replenish.optimise.baseline import ShopHabits, shop_habits
 from replenish.optimise.candidates import build_candidates
+from replenish.optimise.judge import Line
 from replenish.optimise.menu import Candidate, build_menu
 from replenish.optimise.model import Problem
 from replenish.optimise.play import judge_week
-from replenish.optimise.rounds import NOT_SETTLED, settle, with_transfers
+from replenish.optimise.rounds import NOT_SETTLED, chosen_lines, offer_rows, settle, with_transfers
 from replenish.optimise.scenarios import ResidualPool, draw_scenarios
 from replenish.optimise.solve import solve_menu
 from replenish.optimise.week import Day, only_last_carries, solve_week
 from replenish.planning.prospect import Progress, Prospect, joint_residuals, silent
-from replenish.pricing.substitution import switching_between
+from replenish.pricing.substitution import Switching, switching_between
 from replenish.records import Override, Scenarios, Solution
 from replenish.settings import Settings
 
@@ -33,10 +34,12 @@ def plan_days(
     locks: tuple[Override, ...] = (),
     seed: int = 0,
     progress: Progress = silent,
+    kept: Kept | None = None,
 ) -> list[DayPlan]:
     """The planned days; several days with items that keep are planned together, stock ageing (`optimise.week`).
 
-    `carried`: item_code → stock on hand before the first day [unit].
+    `carried`: item_code → stock on hand before the first day [unit]. `kept`: of earlier plans of the same prospect;
+    days that are not linked start from it.
     """
     pool = joint_residuals(ahead)
     if len(ahead.dates) > 1 and stock_links(ahead, settings):
@@ -45,41 +48,93 @@ def plan_days(
             return _plan_week(ahead, pool, carried, settings, locks, seed)
         except InfeasiblePlanError as reason:
             # Day by day the colliding rules can be named; if they do not collide there, that plan is the answer.
-            plans = _days_in_turn(ahead, pool, carried, settings, locks, seed, progress)
+            plans = _days_in_turn(ahead, pool, carried, settings, locks, seed, progress, kept)
             note = f"planned one day after the other: {reason}"
             return [replace(p, notes=(*p.notes, note)) for p in plans]
-    return _days_in_turn(ahead, pool, carried, settings, locks, seed, progress)
+    return _days_in_turn(ahead, pool, carried, settings, locks, seed, progress, kept)
+
+
+@dataclass(frozen=True)
+class Groundwork:
+    """What a day's plan rests on besides the planner's locks and limits.
+
+    `habits`: how the shop decides; `switching`: how demand moves between items, none when it is left out of account.
+    """
+
+    date: pd.Timestamp
+    candidates: tuple[Candidate, ...]
+    scenarios: Scenarios
+    fresh: Scenarios
+    habits: ShopHabits
+    switching: Switching | None
+    notes: tuple[str, ...]
+
+
+class Kept:
+    """What planning a day again need not do again: its groundwork, and the lines of its first plan to start from."""
+
+    def __init__(self) -> None:
+        self.groundwork: dict[Hashable, Groundwork] = {}
+        self.lines: dict[Hashable, Sequence[Line]] = {}
 
 
 def plan_day(
     ahead: Prospect, pool: ResidualPool, day: pd.Timestamp, carried: pd.Series, settings: Settings,
-    locks: tuple[Override, ...], seed: int,
+    locks: tuple[Override, ...], seed: int, kept: Kept | None = None,
 ) -> DayPlan:  # fmt: skip
     """One day: joint scenarios, menu of offers, optimiser, judgement on fresh scenarios."""
+    keep = kept or Kept()
+    key = _ground_key(day, carried, settings, seed)
+    if key not in keep.groundwork:
+        keep.groundwork[key] = lay_groundwork(ahead, pool, day, carried, settings, seed)
+    ground = keep.groundwork[key]
+    plan = _solved(ground, settings, _on(day, locks), keep.lines.get(key, ()))
+    keep.lines.setdefault(key, chosen_lines(plan.problem, plan.solution, plan.candidates))
+    return plan
+
+
+def _ground_key(day: pd.Timestamp, carried: pd.Series, settings: Settings, seed: int) -> Hashable:
+    """Everything `lay_groundwork` reads besides the prospect."""
+    rules = settings.rules
+    grid = (rules.order_multiple, rules.min_display, rules.goodwill)
+    return (day, tuple(carried.items()), settings.history, settings.pricing, settings.scenarios, grid, seed)
+
+
+def lay_groundwork(
+    ahead: Prospect, pool: ResidualPool, day: pd.Timestamp, carried: pd.Series, settings: Settings, seed: int
+) -> Groundwork:
+    """Candidates, scenarios and habits of one day; `carried` as in `plan_days`."""
     scenarios, fresh = _both_draws(ahead, pool, day, settings, seed)
     candidates, notes = build_candidates(ahead.history, ahead.forecast, ahead.costs, day, carried, settings)
+    prices = {c.item_code: c.terms.reference_price for c in candidates}
+    response = ahead.models.price_response
+    moves = settings.pricing.substitution
+    switching = switching_between(ahead.history, scenarios.item_codes, prices, response) if moves else None
+    return Groundwork(day, tuple(candidates), scenarios, fresh, shop_habits(ahead.history), switching, notes)
+
+
+def _solved(ground: Groundwork, settings: Settings, locks: Sequence[Override], before: Sequence[Line]) -> DayPlan:
+    """The day under these locks and limits, started from the lines `before`."""
+    begun, switching, notes = time.perf_counter(), ground.switching, ground.notes
 
     def pose(given: Scenarios) -> Problem:
-        return day_problem(candidates, given, settings, _on(day, locks))
-
-    habits, begun = shop_habits(ahead.history), time.perf_counter()
+        return day_problem(ground.candidates, given, settings, locks)
 
     def solve(problem: Problem, start: Sequence[int], gap: float) -> Solution:
         """The rounds share the time limit of the day; a round never gets less than a second."""
         left = max(settings.solver.time_limit_s - (time.perf_counter() - begun), 1.0)
         return solve_menu(problem, settings.solver.model_copy(update={"gap": gap, "time_limit_s": left}), start)
 
-    if not settings.pricing.substitution:
-        problem = pose(scenarios)
-        solution = solve_menu(problem, settings.solver)
-        return judge_day(day, problem, solution, candidates, scenarios, fresh, habits, settings, notes)
-    prices = {c.item_code: c.terms.reference_price for c in candidates}
-    switching = switching_between(ahead.history, scenarios.item_codes, prices, ahead.models.price_response)
-    found = settle(scenarios, candidates, switching, pose, solve, settings.solver.gap)
+    judged = (ground.fresh, ground.habits, settings)
+    if switching is None:
+        problem = pose(ground.scenarios)
+        solution = solve(problem, offer_rows(problem.menu, before), settings.solver.gap)
+        return judge_day(ground.date, problem, solution, ground.candidates, ground.scenarios, *judged, notes)
+    found = settle(ground.scenarios, ground.candidates, switching, pose, solve, settings.solver.gap, before)
     if found.solution.status == NOT_SETTLED:
         notes = (*notes, "orders and the demand that moves between items did not settle: the gap stays open as stated")
     return judge_day(
-        day, found.problem, found.solution, candidates, found.scenarios, fresh, habits, settings, notes,
+        ground.date, found.problem, found.solution, ground.candidates, found.scenarios, *judged, notes,
         partial(with_transfers, switching=switching),
     )  # fmt: skip
 
@@ -94,13 +149,13 @@ def day_problem(
 
 def _days_in_turn(
     ahead: Prospect, pool: ResidualPool, carried: pd.Series, settings: Settings, locks: tuple[Override, ...],
-    seed: int, progress: Progress,
+    seed: int, progress: Progress, kept: Kept | None,
 ) -> list[DayPlan]:  # fmt: skip
     """One day after the other; what a day is expected to leave over is carried to the next."""
     plans = []
     for day in ahead.dates:
         progress(f"optimise {day:%Y-%m-%d}")
-        plans.append(plan_day(ahead, pool, day, carried, settings, locks, seed))
+        plans.append(plan_day(ahead, pool, day, carried, settings, locks, seed, kept))
         carried = plans[-1].carried_on
     return plans
 

@@ -13,7 +13,7 @@ from replenish.errors import ConfigError, SolverError
 from replenish.optimise.assemble import assemble_plan
 from replenish.optimise.check import check_plan
 from replenish.optimise.rule_values import COLUMNS as VALUE_COLUMNS, rule_values as _rule_values
-from replenish.planning.days import plan_days, stock_links
+from replenish.planning.days import Kept, plan_days, stock_links
 from replenish.planning.prospect import Progress, Prospect, look_ahead, silent
 from replenish.records import FittedModels, Override, Plan, Tables
 from replenish.settings import Settings
@@ -52,16 +52,18 @@ def replan(
     overrides: Sequence[Override] | None = None,
     seed: int = 0,
     progress: Progress = silent,
+    kept: Kept | None = None,
 ) -> Plan:
-    """The plan `make_plan` would give for these locks and rules, from a prospect (`look_ahead`) that is kept.
+    """The plan for these locks and rules, from a prospect (`look_ahead`) that is kept.
 
-    History and forecasts are the slow part and do not hang on locks, limits or prices; a planner's change is answered
-    by drawing the same scenarios, valuing the menu and solving again. Errors as in `make_plan`; a must-list lock on an
-    item that was no candidate when the prospect was made is a `ConfigError`.
+    History and forecasts are the slow part and do not hang on locks, limits or prices. Without `kept` it is the plan
+    `make_plan` would give; `kept` of an earlier plan of the prospect saves its scenarios and starts from its lines, so
+    that the answer may be another one within the stated gap. Errors as in `make_plan`; a must-list lock on an item that
+    was no candidate when the prospect was made is a `ConfigError`.
     """
     chosen = settings or Settings()
     locks = _checked_locks(tuple(overrides or ()), ahead)
-    plans = plan_days(ahead, _stock_at_close(tables, ahead), chosen, locks, seed, progress)
+    plans = plan_days(ahead, _stock_at_close(tables, ahead), chosen, locks, seed, progress, kept)
     plan = assemble_plan(
         plans,
         ahead.history,
@@ -106,9 +108,9 @@ def rule_values(
 
 
 class PlanningSession:
-    """One store and evening with its forecasts kept: every change of locks is answered by `replan`.
+    """One store and evening with its forecasts kept: a change of locks, limits or prices is answered by `replan`.
 
-    The forecasts are made with the first plan; the arguments are those of `make_plan`.
+    The forecasts are made with the first plan, from which all later ones start; the arguments are those of `make_plan`.
     """
 
     def __init__(
@@ -117,26 +119,36 @@ class PlanningSession:
     ) -> None:  # fmt: skip
         self._tables, self._settings, self._seed = tables, settings, seed
         self._look = partial(look_ahead, tables, as_of, days, settings, models, seed, store)
-        self._kept: dict[frozenset[str], Prospect] = {}
+        self._kept: dict[frozenset[str], tuple[Prospect, Kept]] = {}
 
-    def plan(self, overrides: Sequence[Override] = ()) -> Plan:
-        """The plan under these locks (see `make_plan`)."""
-        return replan(self._tables, self._prospect(overrides), self._settings, overrides, self._seed)
+    def plan(self, overrides: Sequence[Override] = (), settings: Settings | None = None) -> Plan:
+        """The plan under these locks (see `make_plan`); `settings`: other limits, with all else as at the start."""
+        ahead, kept = self._prospect(overrides)
+        return replan(self._tables, ahead, self._changed(settings), overrides, self._seed, kept=kept)
 
-    def rule_values(self, overrides: Sequence[Override] = ()) -> pd.DataFrame:
+    def rule_values(self, overrides: Sequence[Override] = (), settings: Settings | None = None) -> pd.DataFrame:
         """What one step of every rule is worth under these locks (see `rule_values`)."""
-        return rule_values(self._tables, self._prospect(overrides), self._settings, overrides, self._seed)
+        ahead, _ = self._prospect(overrides)
+        return rule_values(self._tables, ahead, self._changed(settings), overrides, self._seed)
 
-    def _prospect(self, overrides: Sequence[Override]) -> Prospect:
+    def _changed(self, settings: Settings | None) -> Settings:
+        """`ConfigError` when more has changed than the planner's rules and the solver's settings."""
+        if settings is None:
+            return self._settings
+        if self._settings.model_copy(update={"rules": settings.rules, "solver": settings.solver}) != settings:
+            raise ConfigError("Only the sections rules and solver can change within a session. Begin another one.")
+        return settings
+
+    def _prospect(self, overrides: Sequence[Override]) -> tuple[Prospect, Kept]:
         """The forecasts of the day's candidates, and of items that are none but that the planner wants listed."""
-        regular = set(self._with(frozenset()).forecast.table["item_code"])
+        regular = set(self._with(frozenset())[0].forecast.table["item_code"])
         return self._with(frozenset(o.item_code for o in overrides if o.kind == "must_list") - regular)
 
-    def _with(self, further: frozenset[str]) -> Prospect:
+    def _with(self, further: frozenset[str]) -> tuple[Prospect, Kept]:
         """Kept are the forecasts of the candidates alone and those with the further items asked for last."""
         if further not in self._kept:
             self._kept = {k: v for k, v in self._kept.items() if not k}
-            self._kept[further] = self._look(must_list=sorted(further))
+            self._kept[further] = (self._look(must_list=sorted(further)), Kept())
         return self._kept[further]
 
 
