@@ -1,6 +1,6 @@
 """How well sold-out days are found and their demand recovered: simulated shops whose truth is known, and real folders.
 
-python -m benchmarks.stockouts                                # two simulated shops that sell out on a third of the days
+python -m benchmarks.stockouts                                # simulated shops that sell out on a third of the days
 python -m benchmarks.stockouts --data FOLDER --to 2022-12-31  # flag rates of a folder, and days cut short at 17:00
 """
 
@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from replenish.history.stockouts import SOLD_OUT
 from replenish.planning import build_history
 from replenish.records import Tables
 from replenish.simulate.history import simulate_history
 from replenish.simulate.world import draw_world
 from replenish.sources.folder import load_tables, tables_from_frames
 
-SHOPS = (3, 5)
+SHOPS = (3, 5, 7)
 FIRST, LAST = "2023-01-01", "2023-07-31"
-TRAINING_P, RECOVER_P = 0.01, 0.001
 CUT_HOUR, CUT_SHARE, CUT_LEAST = 17, 0.05, 10
 THIRDS = ("low", "middle", "high")
 
@@ -31,24 +31,26 @@ def simulated_shop(seed: int, counted: bool) -> pd.Series:
     given = {name: frame for name, frame in frames.items() if counted or name not in ("stock", "orders")}
     panel = build_history(tables_from_frames(given), LAST).panel
     volume = panel.groupby("item_code")["sold"].transform("mean").rank(method="first")
-    true = truth["item_days"][["date", "item_code", "demand", "sold_out_hour"]].rename(columns={"demand": "true"})
+    columns = ["date", "item_code", "demand", "sold", "lost", "sold_out_hour"]
+    true = truth["item_days"][columns].rename(columns={"demand": "true", "sold": "sold_t"})
     rows = panel.assign(third=pd.qcut(volume, 3, labels=THIRDS)).merge(true, on=["date", "item_code"], validate="1:1")
     return scores(rows)
 
 
 def scores(rows: pd.DataFrame) -> pd.Series:
-    """Recall and precision of the tested days, bias of the total demand and of the sold-out days by volume third."""
-    out, tested = rows["sold_out_hour"].notna(), rows["silence_p"].notna()
-    flagged, recovered = rows["silence_p"] < RECOVER_P, rows["demand"] > rows["full_price_sold"] * 1.0001
-    recovered &= tested
+    """Recall and precision, calibration, bias of the total demand and of the sold-out days by volume third."""
+    out, chance = rows["sold_out_hour"].notna(), rows["sold_out_probability"]
+    flagged, timed = chance > SOLD_OUT, rows["silence_p"].notna()
     found = {
-        "tested days sold out": out[tested].mean(),
-        "recall at 0.1 %": flagged[out & tested].mean(),
-        "recall, recovered": recovered[out & tested].mean(),
-        "precision, recovered": out[recovered].mean(),
-        "false alarms at 1 %": (rows["silence_p"] < TRAINING_P)[~out & tested].mean(),
+        "days sold out": out[timed].mean(),
+        "mean chance given": chance[timed].mean(),
+        "recall": flagged[out & timed].mean(),
+        "precision": out[flagged].mean(),
+        "flagged, not sold out": flagged[~out & timed].mean(),
         "sales, total": bias(rows, "full_price_sold"),
         "demand, total": bias(rows, "demand"),
+        "of all demand: went to another item": (rows["true"] - rows["sold_t"])[out].sum() / rows["true"].sum()
+        - rows["lost"].sum() / rows["true"].sum(),
     }
     for third in THIRDS:
         found[f"demand, sold out, {third}"] = bias(rows[out & (rows["third"] == third)], "demand")
@@ -63,11 +65,12 @@ def bias(rows: pd.DataFrame, column: str) -> float:
 def folder_rates(tables: Tables, last: pd.Timestamp) -> pd.Series:
     """Share of tested days whose early end is rarer than each limit, and demand added by recovery."""
     panel = build_history(tables, last).panel
-    silence = panel["silence_p"].dropna()
-    rates = {f"ends rarer than {p:.1%}": (silence < p).mean() for p in (TRAINING_P, RECOVER_P)}
-    return pd.Series(
-        {"tested days": len(silence), **rates, "demand added": panel["hidden"].sum() / panel["sold"].sum()}
-    )
+    timed = panel["silence_p"].notna()
+    chance = panel.loc[timed, "sold_out_probability"]
+    return pd.Series({
+        "days with times": len(chance), "likelier sold out than not": (chance > SOLD_OUT).mean(),
+        "mean chance": chance.mean(), "demand added": panel["hidden"].sum() / panel["sold"].sum(),
+    })  # fmt: skip
 
 
 def cut_days(folder: Path, last: pd.Timestamp, seed: int = 0) -> pd.Series:
@@ -83,11 +86,10 @@ def cut_days(folder: Path, last: pd.Timestamp, seed: int = 0) -> pd.Series:
     panel = build_history(tables_from_frames({**tables, "sales": sales[~(chosen & late)]}), last).panel
     rows = panel.merge(true, on=["date", "item_code"], validate="1:1")
     rows = rows[rows["sold"] < rows["true"]]
-    found = rows["hidden"] > 0
+    chance = rows["sold_out_probability"]
     return pd.Series({
-        "cut days": len(rows), "found and recovered": found.mean(), "sales, all cut": bias(rows, "sold"),
-        "demand, all cut": bias(rows, "demand"), "sales, recovered": bias(rows[found], "sold"),
-        "demand, recovered": bias(rows[found], "demand"),
+        "cut days": len(rows), "likelier sold out than not": (chance > SOLD_OUT).mean(), "mean chance ": chance.mean(),
+        "sales, all cut": bias(rows, "sold"), "demand, all cut": bias(rows, "demand"),
     })  # fmt: skip
 
 

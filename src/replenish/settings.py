@@ -42,14 +42,9 @@ class HistorySettings(Section):
     closed_share: float = Field(
         0.05, ge=0, lt=1, description="a day whose transactions are below this share of the usual is treated as closed"
     )
-    stockout_training_p: float = Field(
-        0.01, gt=0, lt=1, description="an early end of sales less likely than this is no training target"
+    stockout_max_factor: float = Field(
+        10.0, ge=1, description="recovered demand is at most this times the sales; 1: stock-outs are not recovered"
     )
-    stockout_recover_p: float = Field(
-        0.001, gt=0, lt=1, description="an early end less likely than this has its demand recovered"
-    )
-    stockout_min_sales: int = Field(6, ge=1, description="least number of sales of a day for a stock-out to be found")
-    stockout_max_factor: float = Field(2.0, ge=1, description="recovered demand is at most this times the sales")
     clearance_cannibalisation: float = Field(
         0.4, ge=0, le=1, description="share of clearance sales that would have paid the full price"
     )

@@ -38,7 +38,7 @@ def make_plan(*overrides: Override, day: pd.Timestamp = DAY) -> Plan:
     empty = pd.DataFrame()
     summary = {"dates": [f"{day:%Y-%m-%d}"], "as_of": "2023-06-20", "promised": 17.0, "expected": 16.0}
     return Plan("main", check_table(lines, PLAN_LINES), empty, summary, empty, empty, empty, overrides,
-                Settings().model_dump(mode="json"), 0, "f" * 64)  # fmt: skip
+                Settings().override(history__stockout_max_factor=1.0).model_dump(mode="json"), 0, "f" * 64)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

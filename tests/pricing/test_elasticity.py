@@ -28,7 +28,7 @@ def _panel(days: int = 400, items: int = 8, seed: int = 0, pass_through: float =
             "item_code": f"i{i}", "category": "leafy", "date": dates, "full_price": np.exp(price),
             "wholesale_price": np.exp(cost), "full_price_sold": np.exp(4 + TRUE * price + shock),
         }))  # fmt: skip
-    return pd.concat(parts, ignore_index=True).assign(clearance_day=False, demand_weight=1.0)
+    return pd.concat(parts, ignore_index=True).assign(clearance_day=False, demand_weight=1.0, sold_out_probability=0.0)
 
 
 def _response(panel: pd.DataFrame, settings: PricingSettings = OPEN) -> PriceResponse:
@@ -158,6 +158,7 @@ def _broken(kind: str) -> pd.DataFrame:
         "nothing sold": {"full_price_sold": 0.0},
         "no cost": {"wholesale_price": np.nan},
         "no weight": {"demand_weight": 0.0},
+        "sold out": {"sold_out_probability": 0.6},
         "bulk sale": {"full_price_sold": panel["full_price_sold"].where(day != 7, 1e9)},
     }
     if kind == "one item":
@@ -173,7 +174,7 @@ def _broken(kind: str) -> pd.DataFrame:
     "kind",
     [
         "one price", "one cost", "one quantity", "price follows cost exactly", "nothing sold", "no cost", "no weight",
-        "bulk sale", "one item", "never two items on a day", "empty",
+        "sold out", "bulk sale", "one item", "never two items on a day", "empty",
     ],
 )  # fmt: skip
 def test_bad_series_never_stops_the_plan(kind: str) -> None:
@@ -192,6 +193,7 @@ def test_days_that_tell_nothing_about_price_are_left_out() -> None:
         full_price_sold=[1, 0, 1, 1, 1],
         clearance_day=[False, False, True, False, False],
         demand_weight=[1, 1, 1, 0, 0.4],
+        sold_out_probability=0.0,
     )
     rows = estimation_rows(panel)
     assert rows["date"].dt.day.tolist() == [1, 5]

@@ -10,6 +10,7 @@ import pandas as pd
 from replenish.errors import ConfigError, DataError
 from replenish.forecast.features import OFFERED_ENOUGH
 from replenish.forecast.intervals import QUANTILE_NAMES
+from replenish.history.stockouts import SOLD_OUT
 from replenish.planning import Progress, Prospect, build_history, fit_models, look_ahead, one_store, silent
 from replenish.records import FittedModels, Tables
 from replenish.settings import Settings
@@ -20,7 +21,6 @@ MEAN_7 = "mean_7"
 BENCHMARK_DAYS = 7
 SCALE_DAYS = 365
 HINDSIGHT_DAYS = 28  # whether an item was on offer is clearer some weeks later
-SOLD_OUT = 0.5
 KEY = ["store", "item_code", "date"]
 COLUMNS = (
     "model", "origin", "date", "horizon", "store", "item_code", "actual", "sold_out", "offered", "price_assumed",

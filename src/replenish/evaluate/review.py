@@ -9,13 +9,13 @@ import pandas as pd
 
 from replenish.errors import ConfigError, DataError
 from replenish.history.cleaning import build_history
+from replenish.history.stockouts import SOLD_OUT
 from replenish.optimise.candidates import filled_loss_rates
 from replenish.records import DemandHistory, Plan, Review, Run, Tables
 from replenish.settings import build
 
 KEY = ["date", "item_code"]
 PRICE_TOLERANCE = 0.005  # [money/unit]; prices are charged to the cent
-SOLD_OUT = 0.5
 PLANNED = ["store", *KEY, "item_name", "category", "unit", "order_quantity", "carried_over", "price", "unit_cost",
            "loss_rate", "expected_demand", "expected_sales", "expected_waste", "expected_profit", "profit_q10",
            "profit_q90", "reason"]  # fmt: skip

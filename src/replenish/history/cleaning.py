@@ -9,7 +9,7 @@ from replenish.errors import DataError
 from replenish.history.clearance import clearance_habits
 from replenish.history.holidays import calendar_features
 from replenish.history.offered import from_stock, offered_probability, usual_sales
-from replenish.history.stockouts import empty_at_close, learn_stockouts
+from replenish.history.stockouts import learn_stockouts, told_by_counts
 from replenish.records import DemandHistory, Finding, Tables
 from replenish.settings import HistorySettings, Settings
 
@@ -31,8 +31,8 @@ def build_history(tables: Tables, as_of: pd.Timestamp, settings: Settings, store
     panel = _grid(sales, known.items, calendar)
     panel = _add_prices(panel, costs)
     panel = panel.join(_offered(panel, calendar, known))
-    empty = empty_at_close(panel, known.stock)
-    profile, found = learn_stockouts(panel, known.intraday_sales, day, settings.history, empty)
+    told = told_by_counts(panel, known.items, known.stock, known.orders)
+    profile, found = learn_stockouts(panel, known.intraday_sales, day, settings.history, told)
     panel = panel.join(found)
     notes = [
         f for f in (cost_finding, _negative_days(sales), _untold_stockouts(profile, panel, known)) if f is not None

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from replenish.errors import DataError
+from replenish.history.stockouts import SOLD_OUT
 from replenish.records import DemandHistory, Finding, Grade, Tables
 from replenish.schemas import TABLES
 from replenish.settings import HistorySettings, Settings
@@ -34,7 +35,6 @@ SHARED_LOSS_SHARE = 0.1
 """A loss rate is taken for a default when at least so many items, and such a share of all, have exactly the same."""
 WHOLE_DAYS = 3
 """An item weighed in grams has whole kilograms on three days by chance once in 10⁹."""
-SOLD_OUT = 0.5
 OFFERED = 0.5
 
 _KEY = ["store", "item_code"]

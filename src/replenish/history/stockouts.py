@@ -1,118 +1,79 @@
-"""Days that sold out: found from the silence after the last sale, and the demand they hid (design, section 4)."""
+"""Days that sold out: found from the silence after the last sale, and the demand they hid (design, section 4).
+
+Every sale may be the one that empties the shelf. How often it is, is a hazard per sale that grows with how much of a
+usual day was sold before, and differs between items; it is estimated together with the days themselves (expectation–
+maximisation). Against it stands the chance of so long a silence without a stock-out (`silence`). Demand is what sold
+plus the chance of a stock-out times what would still have come.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
+from replenish.history.profile import cumulative_by_day, day_share, hourly_profile, profile_at, with_hidden
+from replenish.history.silence import arrival_concentration, silence
 from replenish.settings import HistorySettings
 
-PROFILE_DAYS = 365
-PRIOR_SOLD_OUT = 0.05  # share of item-days the reference shop sells out before closing; the least assumed of any shop
-MOST_SOLD_OUT = 0.3
-PRIOR_DAYS = 28
-# Shoppers come in clusters, and days differ in their rhythm: the smaller, the more (∞: independent arrivals).
-CONCENTRATIONS = (np.inf, 100.0, 60.0, 40.0, 25.0, 15.0, 10.0, 7.0, 5.0, 4.0, 3.0)
-# Chances of ordinary days are uniform. Those of sold-out days are mostly small: only the days above ¼ are compared.
-BULK, MIDDLE = 0.25, 0.5
-UNEVEN = 1.03  # chance may put a little more of them below the middle
-MIN_BULK_DAYS = 200
+Array = NDArray[np.float64]
+
+SOLD_OUT = 0.5  # a day counts as sold out above this chance
 REPEATS = 2
 WORTH_REPEATING = 0.01  # hidden transactions as a share of all that bend what is usual
-USUAL_WEIGHT = 30.0  # the usual profile counts as that many transactions beside those of the category that day
-# A recovered day teaches, but less than an observed one; leaving such days out would teach only the quiet days.
-KNOWN_FACTOR = 4.0  # most that recovered demand may be of the sales where the shelf is known to have been empty
-RECOVERED_WEIGHT = 0.5
+ROUNDS = 3  # what is usual for the items ↔ which days sold out
+STEPS = 10  # hazard ↔ chances of the days, in every round
+START_SHARE = 0.05  # share of days that sell out, to begin with
+# Sales of a day so far as a multiple of the item's usual day: the hazard is constant within each class.
+CLASSES = np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, np.inf])
+LARGEST_HAZARD = 0.5
+PRIOR_SALES = 50.0  # the hazard to begin with counts as that many sales of every class
+ITEM_DAYS = 5.0  # the shop's hazard counts as that many sold-out days of every item
+PRIOR_DAYS, LEAST_PRIOR_DAYS = 28, 3
+LEAST_USUAL = 0.3  # transactions a day
+LEAST_SPREAD, MOST_SPREAD = 0.04, 25.0  # variance of an item's rate ÷ its square at least, ÷ itself at most
+LEAST_OBSERVED = 0.05
+TRAFFIC_DAYS = 20.0  # a usual day counts as that many transactions in telling how busy a day was
+MOST_BUSY = 5.0
+BULK_SALES = 6  # days with fewer transactions tell nothing about how clustered they come
+# Sold to the last of what had come after the usual loss, or so little that no usual loss explains it.
+SOLD_ALL, SOLD_LITTLE = 0.98, 0.85
 
 
-def hourly_profile(intraday: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
-    """Cumulative share of the day's transactions at the end of each half hour, from the year up to `as_of`.
+def told_by_counts(
+    panel: pd.DataFrame, items: pd.DataFrame, stock: pd.DataFrame | None, orders: pd.DataFrame | None
+) -> Array:
+    """1.0 / 0.0 where counts tell that an item that sold was / was not sold out at the close, NaN where they do not.
 
-    Key (category, weekday, half_hour); column `cumulative` in [0, 1]; every group has all 48 half hours.
+    Stock counted at the close tells, except of items whose count is zero every evening: those are written off. Else the
+    sales are compared with what was left the evening before plus what came, less the usual loss; an item that
+    keeps for days without counted stock may have had more.
     """
-    recent = intraday[intraday["date"] > as_of - pd.Timedelta(days=PROFILE_DAYS)]
-    if recent.empty:
-        return pd.DataFrame(columns=["category", "weekday", "half_hour", "cumulative"])
-    counts = recent.assign(weekday=recent["date"].dt.day_of_week).pivot_table(
-        index=["category", "weekday"], columns="half_hour", values="transactions", aggfunc="sum", fill_value=0
-    )
-    counts = counts.reindex(columns=range(48), fill_value=0)
-    share = counts.cumsum(axis=1).div(counts.sum(axis=1), axis=0)
-    long = share.reset_index().melt(["category", "weekday"], var_name="half_hour", value_name="cumulative")
-    return long.astype({"half_hour": "int64"}).sort_values(["category", "weekday", "half_hour"], ignore_index=True)
+    told = np.full(len(panel), np.nan)
+    left = _looked_up(panel, stock, "on_hand")
+    if orders is not None and len(orders):
+        item = items.set_index("item_code")
+        life = panel["item_code"].map(item["shelf_life_days"]).fillna(1).to_numpy(dtype=float)
+        loss = panel["item_code"].map(item["loss_rate"]).to_numpy(dtype=float)
+        came = _looked_up(panel, orders.assign(came=orders["received"].fillna(orders["ordered"])), "came")
+        evening_before = None if stock is None else stock.assign(date=stock["date"] + pd.Timedelta(days=1))
+        kept = np.where(life > 1, _looked_up(panel, evening_before, "on_hand"), 0.0)
+        part = panel["sold"].to_numpy(dtype=float) / np.where(came > 0, kept + came * (1 - loss), np.nan)
+        told = np.where(part >= SOLD_ALL, 1.0, np.where(part < SOLD_LITTLE, 0.0, told))
+    counted = pd.Series(left, index=panel.index).groupby(panel["item_code"]).transform("max").to_numpy() > 0
+    told = np.where(counted & np.isfinite(left), np.where(left > 0, 0.0, 1.0), told)
+    return np.where(panel["sold"].to_numpy() > 0, told, np.nan)
 
 
-def profile_at(profile: pd.DataFrame, category: pd.Series, date: pd.Series, hour: pd.Series) -> NDArray[np.float64]:
-    """F(t): usual share of the day's transactions up to `hour`, interpolated; NaN where hour or profile is missing."""
-    if profile.empty:
-        return np.full(len(hour), np.nan)
-    wide = _cumulative(profile)
-    row = wide.index.get_indexer(_profile_key(category, date))
-    table = np.hstack([np.zeros((len(wide), 1)), wide.to_numpy()])
-    position = np.clip(hour.fillna(0).to_numpy() * 2, 0, 47.999)
-    low = position.astype(int)
-    value = table[row, low] + (position - low) * (table[row, low + 1] - table[row, low])
-    return np.where((row >= 0) & hour.notna().to_numpy(), value, np.nan)
-
-
-def _cumulative_by_day(intraday: pd.DataFrame) -> pd.DataFrame:
-    """Cumulative transactions of every (category, date) × the ends of the 48 half hours."""
-    counts = intraday.pivot_table(
-        index=["category", "date"], columns="half_hour", values="transactions", aggfunc="sum", fill_value=0
-    )
-    return counts.reindex(columns=range(48), fill_value=0).cumsum(axis=1)
-
-
-def day_share(
-    share: NDArray[np.float64], days: pd.DataFrame, panel: pd.DataFrame, hidden: NDArray[np.float64] | None = None
-) -> NDArray[np.float64]:
-    """F(t) of each row's own day: the usual `share` and the category's other items that day, as (KF + C(t)) ÷ (K + C).
-
-    A shower at five ends the day early for every item, a stock-out for one. K is `USUAL_WEIGHT`; days without other
-    sales keep the usual share. `hidden`: transactions of the row that `days` counts beyond its own.
-    """
-    out = share.copy()
-    rows = days.index.get_indexer(pd.MultiIndex.from_frame(panel[["category", "date"]]))
-    at = np.isfinite(share) & (rows >= 0)
-    table, own = days.to_numpy(dtype=float)[rows[at]], panel["transactions"].to_numpy(dtype=float)[at]
-    position = np.clip(panel["last_sale_hour"].to_numpy(dtype=float)[at] * 2, 0, 47.999)
-    low, row = position.astype(int), np.arange(len(position))
-    before = np.where(low > 0, table[row, low - 1], 0.0)
-    so_far = before + (position - low) * (table[row, low] - before)
-    others, all_others = np.maximum(so_far - own, 0.0), table[:, -1] - own
-    if hidden is not None:
-        all_others = all_others - hidden[at]
-    all_others = np.maximum(all_others, others)
-    out[at] = (USUAL_WEIGHT * share[at] + others) / (USUAL_WEIGHT + all_others)
-    return out
-
-
-def _cumulative(profile: pd.DataFrame) -> pd.DataFrame:
-    """The profile as a table: (category, weekday) × half hours."""
-    return profile.pivot_table(index=["category", "weekday"], columns="half_hour", values="cumulative")
-
-
-def _profile_key(category: pd.Series, date: pd.Series) -> pd.MultiIndex:
-    return pd.MultiIndex.from_arrays([category, date.dt.day_of_week])
-
-
-def empty_at_close(panel: pd.DataFrame, stock: pd.DataFrame | None) -> NDArray[np.bool_]:
-    """Rows of the panel that sold at full price until the counted stock was zero; all false without counts.
-
-    An item whose count is zero every evening is not counted but written off, which tells nothing.
-    """
-    if stock is None or not len(stock):
-        return np.zeros(len(panel), dtype=bool)
-    counted = stock[stock.groupby("item_code")["on_hand"].transform("max") > 0]
-    found = panel[["item_code", "date"]].merge(
-        counted[["item_code", "date", "on_hand"]], how="left", on=["item_code", "date"], validate="m:1"
-    )
-    empty = found["on_hand"].eq(0).to_numpy(dtype=bool)
-    return np.asarray(empty & (panel["sold"] > 0).to_numpy() & ~panel["clearance_day"].to_numpy())
+def _looked_up(panel: pd.DataFrame, table: pd.DataFrame | None, column: str) -> Array:
+    """A number of a table with key (item_code, date) for every row of the panel; NaN where there is none."""
+    if table is None or not len(table):
+        return np.full(len(panel), np.nan)
+    keys = ["item_code", "date"]
+    found = panel[keys].merge(table[[*keys, column]], how="left", on=keys, validate="m:1")
+    return found[column].to_numpy(dtype=float)
 
 
 def learn_stockouts(
@@ -120,179 +81,172 @@ def learn_stockouts(
     intraday: pd.DataFrame,
     as_of: pd.Timestamp,
     settings: HistorySettings,
-    empty: NDArray[np.bool_] | None = None,
+    told: Array | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Hourly profile of whole days and the stock-outs told by it (`find_stockouts`).
 
-    Sold-out days bend the observed profile towards the morning and lower what is usual, and so hide themselves. What
-    they hid is therefore added to both, and the search repeated (expectation–maximisation, `REPEATS` rounds).
+    Sold-out days bend the observed profile towards the morning, and so hide themselves. What they hid is therefore
+    added to it, and the search repeated (`REPEATS` times; not where hardly anything was hidden).
     """
-    profile, days = hourly_profile(intraday, as_of), _cumulative_by_day(intraday)
-    found = find_stockouts(panel, profile, settings, empty, days)
+    profile, days = hourly_profile(intraday, as_of), cumulative_by_day(intraday)
+    found = find_stockouts(panel, profile, settings, told, days)
     for _ in range(REPEATS):
         hidden = (found["hidden"] * panel["transactions"] / panel["sold"]).where(found["hidden"] > 0, 0.0).to_numpy()
         if profile.empty or hidden.sum() <= WORTH_REPEATING * panel["transactions"].sum():
             break
-        whole = _with_hidden(intraday, panel, profile, hidden)
-        profile, days = hourly_profile(whole, as_of), _cumulative_by_day(whole)
-        found = find_stockouts(panel, profile, settings, empty, days, hidden)
+        whole = with_hidden(intraday, panel, profile, hidden)
+        profile, days = hourly_profile(whole, as_of), cumulative_by_day(whole)
+        found = find_stockouts(panel, profile, settings, told, days, hidden)
     return profile, found
-
-
-def _with_hidden(
-    intraday: pd.DataFrame, panel: pd.DataFrame, profile: pd.DataFrame, hidden: NDArray[np.float64]
-) -> pd.DataFrame:
-    """`intraday` with the `hidden` transactions of each panel row spread over the rest of its day as usual."""
-    at = hidden > 0
-    rows, hidden = panel[at], hidden[at]
-    wide = _cumulative(profile)
-    table = wide.to_numpy()[wide.index.get_indexer(_profile_key(rows["category"], rows["date"]))]
-    seen = profile_at(profile, rows["category"], rows["date"], rows["last_sale_hour"])[:, None]
-    rest = np.diff(np.maximum(table, seen), axis=1, prepend=seen) * (hidden / np.maximum(1 - seen[:, 0], 1e-9))[:, None]
-    added = pd.DataFrame(rest, index=pd.MultiIndex.from_frame(rows[["category", "date"]]), columns=wide.columns)
-    long = added.groupby(level=[0, 1]).sum().reset_index()
-    long = long.melt(["category", "date"], var_name="half_hour", value_name="transactions")
-    return pd.concat([intraday[list(long.columns)], long], ignore_index=True)
 
 
 def find_stockouts(
     panel: pd.DataFrame,
     profile: pd.DataFrame,
     settings: HistorySettings,
-    empty: NDArray[np.bool_] | None = None,
+    told: Array | None = None,
     days: pd.DataFrame | None = None,
-    hidden_before: NDArray[np.float64] | None = None,
+    hidden_before: Array | None = None,
 ) -> pd.DataFrame:
     """Stock-outs of each panel row and demand: silence_p, sold_out_probability, hidden, demand, demand_weight.
 
-    `hidden`: what the stock-out kept from being sold; `demand`: full-price demand with it [unit].
+    `panel`: rows of an item together, by date; columns item_code, category, date, transactions, last_sale_hour, sold,
+    full_price_sold, clearance_sold [unit], clearance_day, offered, closed.
 
-    `silence_p` is the chance of so early an end without a stock-out (`silence_chance`; NaN where it cannot be told),
-    with the clustering of arrivals that this shop's ordinary days show (`arrival_concentration`). `empty`:
-    rows known to have ended without stock: their demand is recovered from the time of the last sale, however few the
-    sales; where no times tell how early, they teach nothing. `days` (`_cumulative_by_day`): the
-    category's rhythm on that very day, to which the usual one gives way (`day_share`). `hidden_before`: transactions
-    that an earlier search found hidden, per row; they count towards what is usual for the item.
-
-    The limits of the settings hold where 5 % of days sell out; a shop that sells out more often (`sold_out_share`) has
-    them raised by the ratio of the odds, so that a day at the limit is as likely to have sold out.
+    `silence_p`: chance of so long a silence without a stock-out (NaN where no time tells); `hidden`: chance of a
+    stock-out × what would still have come, at most `stockout_max_factor` − 1 times the sales; `demand`: full-price
+    demand with it [unit]. `told` (`told_by_counts`) overrules the silence; a day known to have sold out at a time that
+    nobody knows teaches nothing (`demand_weight` 0). All others count in full: what they hid is right in expectation,
+    and to count busy days less would be to expect too little. `days` (`cumulative_by_day`): the category's rhythm on
+    that very day, to which the usual one gives way (`day_share`); `hidden_before`: transactions added to it earlier.
     """
     n = panel["transactions"].to_numpy(dtype=float)
     share = profile_at(profile, panel["category"], panel["date"], panel["last_sale_hour"])
     if days is not None:
         share = day_share(share, days, panel, hidden_before)
-    testable = (n >= settings.stockout_min_sales) & ~panel["clearance_day"].to_numpy() & np.isfinite(share)
-    silence = np.full(len(panel), np.nan)
-    ordinary = testable if empty is None else testable & ~empty
-    concentration = arrival_concentration(share[ordinary], n[ordinary])
-    silence[testable] = silence_chance(share[testable], n[testable], concentration)
-    prior = sold_out_share(silence[ordinary])
-    raised = prior / (1 - prior) * (1 - PRIOR_SOLD_OUT) / PRIOR_SOLD_OUT
-    silent = testable & (silence < raised * settings.stockout_training_p)
-    usual = _usual_transactions(panel, silent, hidden_before)
-    rate, quiet = _posterior(n, share, usual)
-    if np.isfinite(concentration):
-        quiet = np.maximum(quiet, np.nan_to_num(silence, nan=1.0))
-    sold_out = np.where(silent, prior / (prior + (1 - prior) * quiet), 0.0)
+    known = np.full(len(panel), np.nan) if told is None else told
+    chance, quiet, to_come = _sold_out_days(panel, n, share, known)
     sold = _full_price_demand(panel, settings)
-    hidden = rate * (1 - np.nan_to_num(share, nan=1.0)) * sold / np.maximum(n, 1)
-    recover = silent & (silence < raised * settings.stockout_recover_p)
-    guessed = np.where(recover, np.minimum(sold_out * hidden, (settings.stockout_max_factor - 1) * sold), 0.0)
-    weight = np.where(recover, RECOVERED_WEIGHT, np.where(silent, 0.0, 1.0))
-    columns = {"silence_p": silence, "sold_out_probability": sold_out, "hidden": guessed, "demand": sold + guessed,
+    timed = np.isfinite(quiet)
+    most = (settings.stockout_max_factor - 1) * n
+    hidden = np.where(timed, chance * np.minimum(to_come, most) * sold / np.maximum(n, 1), 0.0)
+    weight = np.where(~timed & (chance == 1.0), 0.0, 1.0)
+    columns = {"silence_p": quiet, "sold_out_probability": chance, "hidden": hidden, "demand": sold + hidden,
                "demand_weight": weight}  # fmt: skip
-    found = pd.DataFrame(columns, index=panel.index)
-    return found if empty is None else _with_counts(found, empty, np.isfinite(share), sold, hidden)
+    return pd.DataFrame(columns, index=panel.index)
 
 
-def _with_counts(
-    found: pd.DataFrame, empty: NDArray[np.bool_], timed: NDArray[np.bool_], sold: NDArray, hidden: NDArray
-) -> pd.DataFrame:
-    """The stock-outs with what the counts tell: `empty` rows are sold out for certain, whatever their times say.
+def _sold_out_days(panel: pd.DataFrame, n: Array, share: Array, told: Array) -> tuple[Array, Array, Array]:
+    """Chance of a stock-out, chance of the silence without one (NaN: no time), and transactions still to come."""
+    timed = (n >= 1) & np.isfinite(share)
+    plain = timed & (n >= BULK_SALES) & ~panel["clearance_day"].to_numpy(dtype=bool) & ~(told == 1)
+    concentration = arrival_concentration(share[plain], n[plain])
+    shelf = Shelf.of(panel)
+    chance, quiet, to_come = np.where(told == 1, 1.0, 0.0), np.full(len(n), np.nan), np.zeros(len(n))
+    busy, hazard = np.ones(len(n)), None
+    for _ in range(ROUNDS if timed.any() else 0):
+        observed = np.where(timed, np.maximum(1 - chance * (1 - np.nan_to_num(share)), LEAST_OBSERVED), 1.0)
+        usual, variance = usual_transactions(n, shelf, observed * busy)
+        busy = how_busy(n, shelf, usual * observed)
+        mean = usual * busy
+        spread = np.clip(variance * busy**2, LEAST_SPREAD * mean**2, MOST_SPREAD * mean)
+        shape, rate = (mean**2 / spread)[timed], (mean / spread)[timed]
+        quiet[timed], to_come[timed] = silence(shape, rate, n[timed], share[timed], concentration)
+        days = SilentDays(n[timed], mean[timed], quiet[timed], told[timed], shelf.item[timed])
+        chance[timed], hazard = _chances(days, hazard)
+    return chance, quiet, to_come
 
-    Where a time tells how early, the hidden demand is added and the day counts in full: to count it less because it
-    sold out would be to expect too little.
+
+@dataclass(frozen=True)
+class Shelf:
+    """Rows of the panel as numbers: item, category × date and date of each row, and whether it was on offer."""
+
+    item: NDArray[np.int64]
+    first: NDArray[np.int64]  # first row of the row's item
+    category_day: NDArray[np.int64]
+    day: NDArray[np.int64]
+    on_offer: Array
+
+    @classmethod
+    def of(cls, panel: pd.DataFrame) -> Shelf:
+        """The rows of a panel in which the rows of an item follow each other by date."""
+        item = pd.factorize(panel["item_code"])[0]
+        starts = np.r_[0, np.flatnonzero(np.diff(item)) + 1] if len(item) else np.zeros(0, dtype=int)
+        first = np.repeat(starts, np.diff(np.r_[starts, len(item)]))
+        day = pd.factorize(panel["date"])[0]
+        category = pd.factorize(panel["category"])[0]
+        offered = panel["offered"].fillna(0.0).to_numpy(dtype=float) * ~panel["closed"].to_numpy(dtype=bool)
+        return cls(item, first, category * (day.max(initial=0) + 1) + day, day, np.where(offered > 0.5, offered, 0.0))
+
+
+def usual_transactions(n: Array, shelf: Shelf, exposure: Array) -> tuple[Array, Array]:
+    """Mean and variance of an item's daily rate over its last 28 rows before each row.
+
+    `exposure`: the share of a usual day that a row could show, which a stock-out shortens and a busy day lengthens.
+    The mean is Σn ÷ Σexposure: right also where selling out ends the count (a stopped Poisson process). Variance by the
+    method of moments: what the counts vary beyond Poisson. Rows with fewer than 3 before them: their own count.
     """
-    known = np.where(empty & timed, np.minimum(hidden, (KNOWN_FACTOR - 1) * sold), found["hidden"])
-    return found.assign(
-        sold_out_probability=np.where(empty, 1.0, found["sold_out_probability"]),
-        hidden=known,
-        demand=sold + known,
-        demand_weight=np.where(empty, np.where(timed, 1.0, 0.0), found["demand_weight"]),
-    )
+    there = shelf.on_offer > 0
+    e, count = exposure * shelf.on_offer, n * there
+    sums = np.cumsum(np.column_stack([count, e, count * count, count * e, e * e, there]), axis=0)
+    sums = np.vstack([np.zeros(6), sums])
+    row = np.arange(len(n))
+    sn, se, snn, sne, see, rows = (sums[row] - sums[np.maximum(shelf.first, row - PRIOR_DAYS)]).T
+    enough = (rows >= LEAST_PRIOR_DAYS) & (se > LEAST_OBSERVED)
+    mean = np.maximum(np.where(enough, sn / np.where(enough, se, 1.0), n), LEAST_USUAL)
+    variance = (snn - 2 * mean * sne + mean**2 * see - mean * se) / np.where(enough, see, 1.0)
+    return mean, np.where(enough, variance, 2 * mean)
 
 
-def silence_chance(share: NDArray[np.float64], n: NDArray[np.float64], concentration: float) -> NDArray[np.float64]:
-    """Chance that all n sales of an ordinary day fall before the time by which `share` F of a usual day's do.
+def how_busy(n: Array, shelf: Shelf, expected: Array) -> Array:
+    """How busy the day was beside a usual one, from the other items of the category, those from the whole shop's."""
+    there = shelf.on_offer > 0
+    count, usual = n * there, expected * shelf.on_offer
 
-    F(t)^n for independent arrivals; with clustered ones F varies from day to day like Beta(sF, s(1 − F)) with the
-    concentration s, which gives Γ(sF + n) Γ(s) ÷ (Γ(sF) Γ(s + n)) (beta-binomial).
+    def others(group: NDArray[np.int64]) -> tuple[Array, Array]:
+        return np.bincount(group, count)[group] - count, np.bincount(group, usual)[group] - usual
+
+    (came, due), (near, near_due) = others(shelf.day), others(shelf.category_day)
+    shop = (came + TRAFFIC_DAYS) / (due + TRAFFIC_DAYS)
+    return np.clip((near + TRAFFIC_DAYS * shop) / (near_due + TRAFFIC_DAYS), 1 / MOST_BUSY, MOST_BUSY)
+
+
+@dataclass(frozen=True)
+class SilentDays:
+    """Days with a time of the last sale: transactions, usual ones, chance of the silence, what counts told, item."""
+
+    n: Array
+    usual: Array
+    quiet: Array
+    told: Array
+    item: NDArray[np.int64]
+
+
+def _chances(days: SilentDays, hazard: Array | None) -> tuple[Array, Array]:
+    """Chance that the last sale emptied the shelf, and the hazard per sale by `CLASSES` (start: `hazard`).
+
+    Odds of day i: hazard of its last sale ÷ chance of the silence. Hazard of a class: expected stock-outs ÷ sales in
+    it (Kaplan–Meier with uncertain events), times the item's own factor, shrunk to 1.
     """
-    part = np.clip(share, 1e-9, 1.0)
-    if np.isinf(concentration):
-        return np.asarray(np.power(part, n))
-    a = concentration * part
-    log_chance = gammaln(a + n) - gammaln(a) - gammaln(concentration + n) + gammaln(concentration)
-    return np.asarray(np.exp(np.minimum(log_chance, 0.0)))
+    classes = len(CLASSES) - 1
+    of = np.clip(np.digitize(days.n / days.usual, CLASSES) - 1, 0, classes - 1)
+    passed = np.clip(days.n[:, None] / days.usual[:, None] - CLASSES[None, :-1], 0.0, np.diff(CLASSES))
+    passed *= days.usual[:, None]
+    per_sale = START_SHARE * len(days.n) / passed.sum()
+    hazard = np.full(classes, per_sale) if hazard is None else hazard
+    factor = np.ones(int(days.item.max()) + 1)
+    for _ in range(STEPS):
+        h = np.clip(hazard[of] * factor[days.item], 0.0, LARGEST_HAZARD)
+        odds = h / (1 - h) / np.maximum(days.quiet, 1e-12)
+        chance = np.where(np.isfinite(days.told), days.told, odds / (1 + odds))
+        due = np.bincount(days.item, passed @ hazard, len(factor))
+        factor = (np.bincount(days.item, chance, len(factor)) + ITEM_DAYS) / (due + ITEM_DAYS)
+        emptied, at_risk = np.bincount(of, chance, classes), factor[days.item] @ passed
+        hazard = np.clip((emptied + PRIOR_SALES * per_sale) / (at_risk + PRIOR_SALES), 0.0, LARGEST_HAZARD)
+    return chance, hazard
 
 
-def arrival_concentration(share: NDArray[np.float64], n: NDArray[np.float64]) -> float:
-    """Largest concentration with which ordinary days look ordinary, judged where stock-outs hardly reach.
-
-    Of the days with a chance above ¼ two thirds should lie above ½; with too large a concentration fewer do.
-    Independent arrivals with too few days to tell.
-    """
-    if len(n) < MIN_BULK_DAYS:
-        return CONCENTRATIONS[0]
-
-    def is_even(concentration: float) -> bool:
-        chance = silence_chance(share, n, concentration)
-        upper = chance[chance > BULK]
-        return bool((upper <= MIDDLE).sum() <= UNEVEN * (MIDDLE - BULK) / (1 - BULK) * len(upper))
-
-    return CONCENTRATIONS[min(bisect_left(CONCENTRATIONS, True, key=is_even), len(CONCENTRATIONS) - 1)]
-
-
-def sold_out_share(silence: NDArray[np.float64]) -> float:
-    """Share of tested days that sold out: what the days with a chance above ½, half of all ordinary ones, leave over.
-
-    (Storey 2002, false discovery rates.) Between `PRIOR_SOLD_OUT`, also with too few days to tell, and `MOST_SOLD_OUT`.
-    """
-    if len(silence) < MIN_BULK_DAYS:
-        return PRIOR_SOLD_OUT
-    return float(np.clip(1 - (silence > MIDDLE).mean() / (1 - MIDDLE), PRIOR_SOLD_OUT, MOST_SOLD_OUT))
-
-
-def _full_price_demand(panel: pd.DataFrame, settings: HistorySettings) -> NDArray[np.float64]:
+def _full_price_demand(panel: pd.DataFrame, settings: HistorySettings) -> Array:
     """Full-price sales plus the clearance sales that took their place (φ of the design, section 4) [unit]."""
     lost_to_clearance = settings.clearance_cannibalisation * panel["clearance_sold"]
     return (panel["full_price_sold"] + lost_to_clearance).to_numpy(dtype=float)
-
-
-def _usual_transactions(
-    panel: pd.DataFrame, silent: NDArray[np.bool_], hidden: NDArray[np.float64] | None
-) -> pd.DataFrame:
-    """Mean and variance of the item's daily transactions over its last days, shifted by a day.
-
-    Days with a stock-out count with what they hid, where that is known: without them only the quiet days would.
-    """
-    known = np.zeros(len(panel)) if hidden is None else hidden
-    n = (panel["transactions"] + known).where((~silent | (known > 0)) & (panel["transactions"] > 0))
-    rolling = n.groupby(panel["item_code"]).rolling(PRIOR_DAYS, min_periods=3)
-    out = pd.DataFrame({"mean": rolling.mean(), "var": rolling.var()}).droplevel(0).reindex(panel.index)
-    return out.groupby(panel["item_code"]).shift(1)
-
-
-def _posterior(n: NDArray[np.float64], share: NDArray[np.float64], usual: pd.DataFrame) -> tuple[NDArray, NDArray]:
-    """Gamma–Poisson: E[full-day transactions | n by t] and the chance of silence after t if not sold out.
-
-    Prior Gamma(a, b) matches the item's mean and over-dispersion; posterior Gamma(a + n, b + F(t)).
-    """
-    mean = usual["mean"].fillna(pd.Series(n, index=usual.index)).clip(lower=1.0).to_numpy()
-    extra = (usual["var"].fillna(usual["mean"] * 3).to_numpy()) - mean
-    b = mean / np.clip(np.nan_to_num(extra, nan=1.0), 0.25 * mean, 25 * mean)
-    a = mean * b
-    seen = np.nan_to_num(share, nan=1.0)
-    rate = (a + n) / (b + seen)
-    quiet = np.power((b + seen) / (b + 1.0), a + n)
-    return rate, quiet

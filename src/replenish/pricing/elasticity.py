@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from replenish.history.stockouts import SOLD_OUT
 from replenish.pricing.fixed_effects import WEAK_F, coefficient, normal_update, residuals
 from replenish.records import DemandHistory, PriceResponse
 from replenish.settings import PricingSettings
@@ -46,7 +47,8 @@ def estimate_elasticities(history: DemandHistory, settings: PricingSettings) -> 
 
 def estimation_rows(panel: pd.DataFrame) -> pd.DataFrame:
     """Item-days fit for estimation: full-price sales, no clearance, no suspected stock-out, cost known; logs added."""
-    usable = (panel["full_price_sold"] > 0) & ~panel["clearance_day"] & (panel["demand_weight"] > 0)
+    usable = (panel["full_price_sold"] > 0) & ~panel["clearance_day"]
+    usable &= (panel["demand_weight"] > 0) & (panel["sold_out_probability"] <= SOLD_OUT)
     usable &= panel["wholesale_price"].gt(0) & panel["full_price"].gt(0)
     rows = panel[usable]
     half = rows["date"].dt.year.astype("str") + "H" + ((rows["date"].dt.month + 5) // 6).astype("str")

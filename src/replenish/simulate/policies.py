@@ -320,6 +320,6 @@ POLICIES: dict[str, Callable[[Stage], SeasonPolicy]] = {
     "replenish-generous": _replenish(rules__goodwill=0.6),
     "replenish-cvar": _replenish(rules__risk_weight=0.3),
     "replenish-no-pricing": _replenish(False, rules__price_index_cap=None),
-    "replenish-no-recovery": _replenish(history__stockout_min_sales=1_000_000),
+    "replenish-no-recovery": _replenish(history__stockout_max_factor=1.0),
 }
 """Policy by name; each is built on the stage of its season. The clairvoyant ones are in `clairvoyant.py`."""
