@@ -79,6 +79,8 @@ class ForecastSettings(Section):
     """Demand forecasts."""
 
     horizon_days: int = Field(7, ge=1, le=28, description="longest horizon the models are fitted for")
+    theta: bool = Field(True, description="use the Theta member (smoothing with half the trend)")
+    tsb: bool = Field(True, description="use the TSB member (intermittent demand)")
     boosting: bool = Field(True, description="use the global LightGBM member")
     arima: bool = Field(True, description="use the ARIMA member for categories")
     boosting_days: int = Field(365, ge=60, description="days of history the LightGBM member learns from")

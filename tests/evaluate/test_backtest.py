@@ -29,8 +29,8 @@ def rows(tables: Tables) -> pd.DataFrame:
 def test_one_row_per_model_origin_item_and_day(rows: pd.DataFrame) -> None:
     assert tuple(rows.columns) == COLUMNS
     assert not rows.duplicated(KEY).any()
-    assert len(rows) == 3 * 3 * 4 * 3  # models × origins × items × days
-    assert set(rows["model"]) == {"blend", "smoothing", "mean_7"}
+    assert len(rows) == 5 * 3 * 4 * 3  # models × origins × items × days
+    assert set(rows["model"]) == {"blend", "smoothing", "theta", "tsb", "mean_7"}
     assert sorted(rows["origin"].unique()) == [pd.Timestamp(o) for o in ORIGINS]
     assert ((rows["date"] - rows["origin"]).dt.days == rows["horizon"]).all()
 
@@ -108,8 +108,9 @@ def test_members_choose_what_takes_part(tables: Tables) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"members": ["prophet"]}, r"Unknown member\(s\) prophet: choose from smoothing, boosting, arima"),
+        ({"members": ["prophet"]}, r"Unknown member\(s\) prophet: choose from smoothing, theta, tsb, boosting, arima"),
         ({"members": ["boosting"]}, "smoothing cannot be left out"),
+        ({"level": "shop"}, "Unknown level shop: choose from item, category"),
         ({"step": 0}, "at least 1 day; got 7 and 0"),
         ({"store": "east"}, "Store “east” is not in the data"),
     ],
@@ -122,3 +123,21 @@ def test_wrong_arguments_are_refused(tables: Tables, arguments: dict[str, object
 def test_origins_outside_the_data_are_named(tables: Tables) -> None:
     with pytest.raises(DataError, match="1 of 2 origins from 2023-06-24 to 2023-07-01 have no data"):
         backtest(tables, "2023-06-24", "2023-07-01", step=7)
+
+
+def test_categories_are_forecast_by_unit() -> None:
+    """Leafy items and mushrooms in kg, mushrooms in packs: what was sold of the composites is the sum of the items."""
+    tables = tables_from_frames(long_frames())
+    settings = quick_settings()
+    items, rows = (
+        backtest(tables, ORIGINS[0], ORIGINS[1], horizon=2, settings=settings, level=level)
+        for level in ("item", "category")
+    )
+    names = items["category"] + " (" + items["unit"] + ")"
+    summed = items[items["model"] == "mean_7"].groupby([names, "origin", "date"])["actual"].sum()
+    found = rows[rows["model"] == "blend"].set_index(["item_code", "origin", "date"])["actual"]
+    assert set(rows["item_code"]) == set(names)
+    pd.testing.assert_series_equal(found.sort_index(), summed.sort_index(), check_names=False)
+    bands = rows.loc[rows["model"] == "blend", ["q10", "q50", "q90"]]
+    assert bands.notna().all(axis=None)
+    assert (bands["q10"] <= bands["q90"]).all()

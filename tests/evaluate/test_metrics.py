@@ -25,7 +25,7 @@ def make_rows() -> pd.DataFrame:
         "category": ["fruit", "fruit", "vegetable"], "actual": [10.0, 6.0, 4.0], "mean": [12.0, 6.0, 2.0],
         "sold_out": [False, False, True], "offered": [1.0, 1.0, 0.4], "price_assumed": [2.0, 2.0, 10.0],
         "naive_mae": [4.0, 4.0, 2.0], "naive_mse": [16.0, 16.0, 4.0],
-        "cost_assumed": [1.0, 0.5, 2.5],
+        "cost_assumed": [1.0, 0.5, 2.5], "cost_actual": [1.25, 0.5, np.nan], "cost_log_sd": [0.1, 0.1, 0.1],
     })  # fmt: skip
     bands = {"q025": [3, 3, 5], "q05": [4, 4, 4], "q10": [6, 4, 5], "q25": [7, 5, 5], "q50": [8, 5, 6],
              "q75": [10, 6, 7], "q90": [12, 8, 9], "q95": [14, 9, 10], "q975": [15, 10, 11]}  # fmt: skip
@@ -45,6 +45,8 @@ def make_rows() -> pd.DataFrame:
         (metrics.width_80, (6 + 4 + 4) / 20),
         (metrics.coverage_95, 2 / 3),  # the pepper's 4 is below its q025 of 5
         (metrics.width_95, (12 + 7 + 6) / 20),
+        (metrics.cost_error, 10 * 0.25 / (10 * 1.25 + 6 * 0.5)),
+        (metrics.cost_coverage_80, 1 / 2),  # ln 1.25 = 0.22 is more than 1.28 · 0.1
     ],
 )
 def test_metrics_by_hand(metric: metrics.Metric, by_hand: float) -> None:

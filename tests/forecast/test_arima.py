@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from replenish.forecast.arima import MIN_DAYS, category_values, fit_arima, fit_category, future_values, one_step_values
+from replenish.forecast.arima import (
+    MIN_DAYS,
+    _filtered,
+    category_values,
+    fit_arima,
+    fit_category,
+    future_values,
+    past_values,
+)  # fmt: skip
 from replenish.forecast.features import future_calendar
 from tests.forecast.shop import matrix, noisy_demand, poisoned
 
@@ -51,15 +59,32 @@ def test_forecasts_follow_the_weekday_and_see_nothing_later():
     assert ahead.index[0] == m.dates[-1] + pd.Timedelta(days=1)
     saturday, monday = ahead[ahead.index.day_of_week == 5].item(), ahead[ahead.index.day_of_week == 0].item()
     assert saturday > 1.2 * monday, "drawn as 1.25 against 0.85"
-    past = one_step_values(m, fits, 30)["leafy"]
+    targets = np.arange(180, 210)
+    past = past_values(m, fits, targets, 1)[1]["leafy"]
     actual = np.exp(category_values(m)["leafy"].iloc[-30:])
     assert np.abs(past - actual).sum() / actual.sum() < 0.25, "noise of six items: about 0.2"
 
 
-def test_one_step_forecast_of_a_day_does_not_know_the_day():
+def test_past_forecasts_are_those_of_statsmodels():
+    """One step ahead the in-sample prediction, seven steps ahead the forecast of a panel that ends a week earlier.
+
+    Equal but for the variance in the mean of a lognormal, which is that of the last day: 1e-5.
+    """
+    m = matrix(noisy_demand(200, 4))
+    fits = fit_arima(m, 180)
+    past = past_values(m, fits, np.arange(190, 200), 7)
+    one = _filtered(m, fits[0], category_values(m)["leafy"]).get_prediction(start=190)
+    np.testing.assert_allclose(past[1]["leafy"], np.exp(one.predicted_mean + 0.5 * one.var_pred_mean), rtol=1e-4)
+    earlier = matrix(noisy_demand(200, 4)[:193])
+    ahead = future_values(earlier, fits, 7)["leafy"]
+    np.testing.assert_allclose([past[h]["leafy"][2 + h] for h in range(1, 8)], ahead, rtol=1e-4)
+
+
+def test_past_forecasts_of_a_day_do_not_know_the_days_in_between():
     m = matrix(noisy_demand(150, 4))
     fits = fit_arima(m, 120)
-    spoilt = poisoned(m, 140)
-    clean, dirty = one_step_values(m, fits, 30)["leafy"], one_step_values(spoilt, fits, 30)["leafy"]
-    np.testing.assert_allclose(clean.iloc[:21], dirty.iloc[:21])
+    targets = np.arange(120, 150)
+    clean, dirty = (past_values(x, fits, targets, 3) for x in (m, poisoned(m, 140)))
+    for h in (1, 2, 3):
+        np.testing.assert_allclose(clean[h]["leafy"][: 20 + h], dirty[h]["leafy"][: 20 + h])
     assert MIN_DAYS <= 120

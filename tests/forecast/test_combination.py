@@ -16,15 +16,26 @@ GROUPS = np.array(["leafy", "leafy", "roots"])
 
 
 def test_the_better_member_gets_the_weight():
+    """Leafy items: the second member is exact; the roots' best is the third. All groups together prefer the second."""
     actual = np.array([[4.0, 6.0, 9.0], [5.0, 5.0, 8.0]])
     members = {
-        "smoothing": np.where(GROUPS == "leafy", actual, actual + 30),
-        "boosting": np.where(GROUPS == "leafy", actual + 30, actual),
+        "smoothing": actual + 30,
+        "theta": np.where(GROUPS == "leafy", actual, actual + 2),
+        "boosting": np.where(GROUPS == "leafy", actual + 4, actual),
     }
     weights = blend_weights(actual, np.ones_like(actual), members, GROUPS)
-    assert weights.loc["roots", "boosting"] > 0.9
-    assert weights.loc["leafy", "smoothing"] > 0.9
+    assert weights.loc["leafy", "theta"] == 1
+    assert weights.loc["roots", "theta"] == 1, "2·2 lost by the group, 4·4 saved by all"
+    apart = blend_weights(actual, np.where(GROUPS == "leafy", 0.1, 1.0) * np.ones_like(actual), members, GROUPS)
+    assert apart.loc["roots", "boosting"] == 1
     np.testing.assert_allclose(weights.sum(axis=1), 1)
+
+
+def test_a_mixture_is_found_in_steps_of_a_tenth():
+    actual = np.full((2, 3), 7.0)
+    members = {"smoothing": np.full((2, 3), 10.0), "boosting": np.zeros((2, 3))}
+    weights = blend_weights(actual, np.ones_like(actual), members, GROUPS)
+    np.testing.assert_allclose(weights, [[0.7, 0.3]] * 2)
 
 
 def test_days_that_do_not_teach_do_not_decide_the_blend():
@@ -34,8 +45,12 @@ def test_days_that_do_not_teach_do_not_decide_the_blend():
     assert (weights["smoothing"] == 1).all()
 
 
-def test_a_missing_member_leaves_the_other_alone():
-    np.testing.assert_allclose(combine(np.array([2.0, np.nan, 4.0]), np.array([4.0, 5.0, np.nan]), 0.5), [3, 5, 4])
+def test_a_missing_member_leaves_its_share_to_the_others():
+    members = {"smoothing": np.array([2.0, np.nan, 4.0, np.nan]), "boosting": np.array([4.0, 5.0, np.nan, np.nan])}
+    half = pd.DataFrame(0.5, index=range(4), columns=["smoothing", "boosting"])
+    np.testing.assert_allclose(combine(members, half), [3, 5, 4, np.nan])
+    alone = half.assign(smoothing=0.0, boosting=1.0)
+    np.testing.assert_allclose(combine(members, alone), [4, 5, 4, np.nan])
     one = blend_weights(np.ones((2, 3)), np.ones((2, 3)), {"smoothing": np.ones((2, 3))}, GROUPS)
     assert one["smoothing"].tolist() == [1, 1]
 
@@ -73,12 +88,12 @@ def test_items_that_were_always_there_are_no_launches():
 
 
 def test_a_young_item_is_pulled_to_the_launch_level():
-    """Three taught days: half own forecast, half launch money ÷ price. Without any day: the launch level alone."""
+    """Three taught days: ¾ own forecast, ¼ launch money ÷ price. Without any day: the launch level alone."""
     m = launches()
     m.weight[:57, 2] = 0
     launch = {("leafy", "kg"): 30.0}
     mixed, young = cold_start(m, np.array([10.0, 10.0, 2.0]), launch, 59)
-    assert mixed.tolist() == pytest.approx([10, 10, 0.5 * 2 + 0.5 * 6])
+    assert mixed.tolist() == pytest.approx([10, 10, 0.75 * 2 + 0.25 * 6])
     assert young.tolist() == [False, False, True]
     m.weight[:, 2] = 0
     assert cold_start(m, np.array([10.0, 10.0, np.nan]), launch, 59)[0][2] == pytest.approx(6)

@@ -5,19 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from replenish.forecast.intervals import QUANTILES, _conformal, fit_bands
+from replenish.forecast.intervals import QUANTILES, Cells, _conformal, fit_bands
 
 
-def simulated(cells: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def simulated(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Means between 0.5 and 60 and negative binomial demand around them (variance f + f²/8)."""
     rng = np.random.default_rng(seed)
-    mean = np.exp(rng.uniform(np.log(0.5), np.log(60), cells))
+    mean = np.exp(rng.uniform(np.log(0.5), np.log(60), count))
     return mean, rng.poisson(rng.gamma(8, mean / 8)).astype(float)
+
+
+def cells(actual: np.ndarray, mean: np.ndarray, money: np.ndarray) -> Cells:
+    """Cells spread over 120 days, so that there are four blocks."""
+    return Cells(actual, mean, money, np.arange(len(actual)) % 120)
 
 
 def test_quantiles_do_not_cross_and_are_not_negative():
     mean, actual = simulated(3000, 1)
-    bands = fit_bands([(actual, mean, mean * 5)])
+    bands = fit_bands([cells(actual, mean, mean * 5)])
     table = bands.quantile_table(mean, mean * 5)
     assert (np.diff(table, axis=1) >= 0).all()
     assert table.min() >= 0
@@ -26,7 +31,7 @@ def test_quantiles_do_not_cross_and_are_not_negative():
 def test_coverage_on_unseen_demand_within_two_points():
     """4,000 cells to fit, 20,000 to judge: the standard error of a pooled coverage is below one point."""
     mean, actual = simulated(4000, 2)
-    bands = fit_bands([(actual, mean, mean * 5)])
+    bands = fit_bands([cells(actual, mean, mean * 5)])
     fresh, demand = simulated(20_000, 3)
     table = bands.quantile_table(fresh, fresh * 5)
     covered = (demand[:, None] <= table).mean(0)
@@ -48,7 +53,7 @@ def test_conformal_ranks_by_hand():
 def test_spread_grows_with_the_horizon_and_never_shrinks():
     mean, actual = simulated(2000, 4)
     far = mean + 2 * (actual - mean)
-    bands = fit_bands([(actual, mean, mean), (far, mean, mean), (actual, mean, mean)])
+    bands = fit_bands([cells(actual, mean, mean), cells(far, mean, mean), cells(actual, mean, mean)])
     np.testing.assert_allclose(bands.horizon, [1, 2, 2])
     assert bands.sigma(np.array([4.0]), 2) == pytest.approx(2 * bands.sigma(np.array([4.0]), 1))
     assert bands.sigma(np.array([4.0]), 9) == bands.sigma(np.array([4.0]), 3), "the last factor serves beyond"
@@ -56,9 +61,24 @@ def test_spread_grows_with_the_horizon_and_never_shrinks():
 
 def test_degenerate_errors_give_finite_bands():
     mean = np.full(200, 4.0)
-    exact = fit_bands([(mean, mean, mean), (mean + 1, mean, mean)])
+    exact = fit_bands([cells(mean, mean, mean), cells(mean + 1, mean, mean)])
     assert np.isfinite(exact.quantile_table(mean, mean)).all()
     assert np.isfinite(exact.horizon).all()
     nothing = np.zeros(0)
-    never = fit_bands([(np.zeros(5), np.full(5, 0.2), np.ones(5)), (nothing, nothing, nothing)])
+    never = fit_bands([cells(np.zeros(5), np.full(5, 0.2), np.ones(5)), cells(nothing, nothing, nothing)])
     assert np.isfinite(never.quantile_table(np.array([0.2]), np.ones(1))).all()
+
+
+def test_bands_are_widened_where_months_err_together():
+    """Four blocks that are off by −3, −1, 1 and 3 around noise of 1: the other blocks do not cover the outer ones."""
+    rng = np.random.default_rng(0)
+    mean, day = np.full(4000, 100.0), np.arange(4000) % 120
+    steady = 100 + rng.normal(0, 1, 4000)
+    moving = steady + np.array([-3.0, -1.0, 1.0, 3.0])[day // 30]
+    narrow, wide = (
+        fit_bands([Cells(a, mean, mean, day)]).quantile_table(mean[:1], mean[:1])[0] for a in (steady, moving)
+    )
+    low, high = QUANTILES.index(0.1), QUANTILES.index(0.9)
+    assert narrow[high] - narrow[low] == pytest.approx(2 * 1.28, rel=0.1), "nothing to widen: normal quantiles"
+    pooled = np.quantile(moving, 0.9) - np.quantile(moving, 0.1)
+    assert wide[high] - wide[low] > 1.1 * pooled

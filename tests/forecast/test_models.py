@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from replenish.errors import ForecastError
-from replenish.forecast.demand import NOTHING, forecast_matrix
+from replenish.forecast.demand import CAPPED, NOTHING, _neutral, forecast_matrix
 from replenish.forecast.features import PanelMatrix
 from replenish.forecast.intervals import QUANTILE_NAMES
-from replenish.forecast.models import _fit_members, fit_forecast
+from replenish.forecast.models import BIAS_LIMITS, _bias_factor, _fit_members, fit_forecast
 from replenish.records import DemandForecast, FittedModels, PriceResponse
 from replenish.settings import Settings
 from tests.forecast.shop import matrix, noisy_demand, poisoned
@@ -43,7 +45,7 @@ def fitted(shop: PanelMatrix) -> FittedModels:
 def test_all_members_are_used_and_the_forecast_is_near_the_truth(shop, fitted):
     found = forecast(shop, fitted, 3)
     assert fitted.boosting
-    assert set(found.members.columns) == {"item_code", "date", "smoothing", "boosting"}
+    assert set(found.members.columns) == {"item_code", "date", "smoothing", "theta", "tsb", "boosting"}
     assert (found.table["model"] == "blend").all()
     week = np.array([0.85, 0.85, 0.9, 0.95, 1.05, 1.25, 1.15])
     truth = np.concatenate([np.geomspace(2, 60, 8) * week[d.day_of_week] for d in found.table["date"].unique()])
@@ -129,3 +131,44 @@ def test_members_of_the_past_saw_nothing_of_the_days_they_are_judged_on(shop):
 def test_forecasts_reach_the_longest_horizon_and_no_further(shop, fitted):
     with pytest.raises(ForecastError, match="from 1 to 3 days"):
         forecast(shop, fitted, 4)
+
+
+def test_the_bias_factor_by_hand():
+    """Money of the last 56 days: items of 5.00 and 10.00 sold 11 and 12 where 10 were forecast; 16 days before, 20."""
+    demand = np.full((200, 2), 20.0)
+    demand[144:] = [11.0, 12.0]
+    m, targets, forecast_10 = matrix(demand, price=np.array([[5.0, 10.0]])), np.arange(128, 200), np.full((72, 2), 10.0)
+    assert _bias_factor(m, targets, demand[128:], forecast_10, 1) == pytest.approx((11 * 5 + 12 * 10) / (15 * 10))
+    assert _bias_factor(m, targets, 9 * demand[128:], forecast_10, 1) == BIAS_LIMITS[1]
+    unseen = replace(m, weight=np.zeros((200, 2)))
+    assert _bias_factor(unseen, targets, demand[128:], forecast_10, 1) == 1
+
+
+def test_a_blend_that_runs_away_falls_back_and_says_so(shop, fitted):
+    """Weights of 1 on the member: 500 where no day sold 20 is none; the highest day stands in for a level of 30."""
+    m = matrix(np.full((200, 4), 20.0), elasticity=-1e-12)
+    values = {"smoothing": np.array([[20.0, 30.0, 20.0, 20.0]]), "theta": np.array([[25.0, 500.0, np.inf, np.nan]])}
+    weights = pd.DataFrame({"category": ["leafy"], "smoothing": [0.0], "theta": [1.0]})
+    ahead, model = _neutral(m, replace(fitted, frames=fitted.frames | {"weights": weights}), values)
+    assert ahead.tolist() == pytest.approx([25, 20, 20, 20])
+    assert model.tolist() == ["blend", CAPPED, "smoothing", "smoothing"]
+
+
+def test_bad_series_of_every_kind_are_forecast_beside_good_ones():
+    """Short, constant, all zero, exploding, one bulk sale, one day in ten: finite, ordered, and not absurd."""
+    demand, weight = noisy_demand(240, 8), np.ones((240, 8))
+    weight[:235, 0] = 0
+    demand[:, 1], demand[:, 2] = 7.0, 0.0
+    demand[:, 3] = np.minimum(1.05 ** np.arange(240), 1e5)
+    demand[230, 4] = 1e6
+    demand[np.arange(240) % 10 > 0, 5] = 0
+    m = matrix(demand, weight=weight)
+    table = forecast(m, fit(m), 3).table.set_index("item_code")
+    numbers = table[["mean", "sigma", *QUANTILE_NAMES]]
+    assert np.isfinite(numbers).all(axis=None)
+    assert (numbers >= 0).all(axis=None)
+    assert table.loc["P00", "model"].eq("launch curve").all()
+    assert table.loc["P01", "mean"].between(5, 9).all()
+    assert table.loc["P02", "mean"].max() < 0.5
+    assert table.loc["P03", "mean"].max() < 2e5
+    assert table.loc["P07", "mean"].between(30, 110).all(), "60 a day, beside all that"

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-PRINTED = ("wape", "bias", "rmsse", "mase", "pinball", "coverage_80", "coverage_95")
+PRINTED = ("wape", "wape_value", "bias", "rmsse", "mase", "nwrmsle", "pinball", "coverage_80", "width_80",
+           "coverage_95", "width_95", "newsvendor", "cost_error", "cost_coverage_80")  # fmt: skip
+BROKEN_DOWN = ("wape", "bias", "pinball", "coverage_80", "coverage_95")
 REVIEWED = (
     "item",
     "unit",
@@ -24,16 +26,36 @@ REVIEWED = (
 
 
 def leaderboard_table(board: pd.DataFrame, rows: pd.DataFrame) -> Table:
-    """The leaderboard over days on which the item sold, best model first, with its intervals."""
+    """The leaderboard over days on which the item sold: a line per metric, best model first, with its intervals."""
     origins = rows["origin"]
     title = (
         f"{origins.nunique()} origins from {origins.min():%Y-%m-%d} to {origins.max():%Y-%m-%d}, horizons "
         f"{rows['horizon'].min()}–{rows['horizon'].max()}, days on which the item sold; 95 % interval over origins"
     )
-    table = _table(title, ("model", "rows", *PRINTED))
-    for row in board.to_dict("records"):
-        table.add_row(str(row["model"]), f"{row['rows']:,}", *(_with_interval(row, name) for name in PRINTED))
+    models = board.to_dict("records")
+    table = _table(title, ("", *(str(m["model"]) for m in models)))
+    table.add_row("rows", *(f"{m['rows']:,}" for m in models))
+    for name in PRINTED:
+        table.add_row(name, *(_with_interval(m, name) for m in models))
     return table
+
+
+def breakdown_table(boards: Mapping[str, pd.DataFrame], groups: Mapping[str, pd.DataFrame]) -> Table:
+    """Every model on sold, offered, sold-out and all days, then on sold days by group, a line each."""
+    table = _table("The same by day and group", ("", "model", "rows", *BROKEN_DOWN))
+    for days, board in boards.items():
+        _add_models(table, f"{days} days", board)
+    for name, board in groups.items():
+        for value, part in board.groupby(name, sort=False, observed=True):
+            _add_models(table, f"{name} {value}", part)
+    return table
+
+
+def _add_models(table: Table, what: str, board: pd.DataFrame) -> None:
+    """One line for every model of the group; the group is named once."""
+    for k, row in enumerate(board.to_dict("records")):
+        numbers = ("" if row[m] != row[m] else f"{row[m]:.3f}" for m in BROKEN_DOWN)
+        table.add_row("" if k else what, str(row["model"]), f"{row['rows']:,}", *numbers)
 
 
 def _with_interval(row: Mapping[Hashable, float], name: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from replenish.cli.console import output_console, progress_steps, write_out
-from replenish.cli.judged import leaderboard_table, review_lines, review_table
+from replenish.cli.judged import breakdown_table, leaderboard_table, review_lines, review_table
 from replenish.cli.options import Config, Data, Database, Json, Seed, Set, Store, read_settings
 from replenish.errors import ConfigError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from replenish.store.database import RunStore
 
 LINE_FORMATS = (".csv", ".parquet")
+GROUPS = ("horizon", "category", "volume")
 
 From = Annotated[datetime, typer.Option("--from", help="First origin: an evening, forecasts start the day after.",
                                         formats=["%Y-%m-%d"])]  # fmt: skip
@@ -40,8 +41,9 @@ def backtest(
     step: Annotated[int, typer.Option("--step", help="Days from one origin to the next.", min=1)] = 7,
     horizon: Annotated[int, typer.Option("--horizon", help="Days forecast from each origin.", min=1, max=28)] = 7,
     members: Annotated[
-        str | None, typer.Option("--members", help="Members that take part, for example smoothing,boosting,arima.")
+        str | None, typer.Option("--members", help="Members that take part: smoothing,theta,tsb,boosting,arima.")
     ] = None,
+    level: Annotated[str, typer.Option("--level", help="item, or category (and unit).")] = "item",
     refit: Annotated[int, typer.Option("--refit-days", help="Models are at most this old.", min=1)] = 28,
     store: Store = None,
     output: Annotated[
@@ -63,7 +65,8 @@ def backtest(
     with progress_steps() as progress:
         progress("read the tables")
         tables = load_tables(data)
-        rows = run_backtest(tables, first, last, step, horizon, settings, chosen, store, seed, refit, progress)
+        rows = run_backtest(tables, first, last, step, horizon, settings, chosen, store, seed, refit, progress,
+                            level)  # fmt: skip
         if output is not None:
             _write_parquet(rows, output)
     _tell_scores(rows, output, as_json)
@@ -76,17 +79,24 @@ def _write_parquet(rows: pd.DataFrame, path: Path) -> None:
 
 
 def _tell_scores(rows: pd.DataFrame, output: Path | None, as_json: bool) -> None:
-    """The leaderboard over days on which the item sold; as JSON also over other days and by group."""
+    """The leaderboard over days on which the item sold; then over other days and by group."""
     from replenish.evaluate.metrics import DAYS, leaderboard, with_volume
 
+    # Kilograms and packs apart.
+    volumes = with_volume(rows).assign(category=rows["category"] + " (" + rows["unit"] + ")")
+    boards = {days: leaderboard(rows, days=days) for days in DAYS}
+    groups = {name: leaderboard(volumes, by=[name]) for name in GROUPS}
     if as_json:
-        volumes = with_volume(rows)
-        boards = {days: _records(leaderboard(rows, days=days)) for days in DAYS}
-        groups = {name: _records(leaderboard(volumes, by=[name])) for name in ("horizon", "category", "volume")}
-        body = {"rows": len(rows), "output": str(output) if output else None, "leaderboard": boards, "by": groups}
+        body = {
+            "rows": len(rows), "output": str(output) if output else None,
+            "leaderboard": {days: _records(board) for days, board in boards.items()},
+            "by": {name: _records(board) for name, board in groups.items()},
+        }  # fmt: skip
         write_out(json.dumps(body, ensure_ascii=False))
         return
-    output_console().print(leaderboard_table(leaderboard(rows), rows))
+    console = output_console()
+    console.print(leaderboard_table(boards["sold"], rows))
+    console.print(breakdown_table(boards, groups))
     if output is not None:
         write_out(f"{len(rows):,} rows written to {output}")
 

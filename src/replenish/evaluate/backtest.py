@@ -10,22 +10,36 @@ import pandas as pd
 from replenish.errors import ConfigError, DataError
 from replenish.forecast.features import OFFERED_ENOUGH
 from replenish.forecast.intervals import QUANTILE_NAMES
+from replenish.history.category import category_tables
+from replenish.history.cleaning import valid_costs
 from replenish.history.stockouts import SOLD_OUT
-from replenish.planning import Progress, Prospect, build_history, fit_models, look_ahead, one_store, silent
+from replenish.planning import (
+    Progress,
+    Prospect,
+    build_history,
+    category_settings,
+    fit_category_models,
+    fit_models,
+    look_ahead,
+    one_store,
+    silent,
+)  # fmt: skip
 from replenish.records import FittedModels, Tables
 from replenish.settings import Settings
 
-MEMBERS = ("smoothing", "boosting", "arima")
+MEMBERS = ("smoothing", "theta", "tsb", "boosting", "arima")
 BLEND = "blend"
 MEAN_7 = "mean_7"
 BENCHMARK_DAYS = 7
 SCALE_DAYS = 365
+MIN_CHANGES = 14  # a scale from fewer day-to-day changes is none: one new item decided the mean of 8,600 rows
+LEVELS = ("item", "category")
 HINDSIGHT_DAYS = 28  # whether an item was on offer is clearer some weeks later
 KEY = ["store", "item_code", "date"]
 COLUMNS = (
     "model", "origin", "date", "horizon", "store", "item_code", "actual", "sold_out", "offered", "price_assumed",
-    "price_actual", "mean", *QUANTILE_NAMES, "category", "unit", "demand", "sales_ratio", "cost_assumed", "naive_mae",
-    "naive_mse",
+    "price_actual", "mean", *QUANTILE_NAMES, "category", "unit", "demand", "sales_ratio", "cost_assumed", "cost_log_sd",
+    "cost_actual", "naive_mae", "naive_mse",
 )  # fmt: skip
 
 
@@ -41,34 +55,42 @@ def backtest(
     seed: int = 0,
     refit_days: int = 28,
     progress: Progress = silent,
+    level: str = "item",
 ) -> pd.DataFrame:
     """Forecasts from every origin `first`, `first + step`, … up to `last`, beside what was sold.
 
-    Key (model, origin, store, item_code, date); an origin is the evening of the last known day. Columns: horizon
+        Key (model, origin, store, item_code, date); an origin is the evening of the last known day. Columns: horizon
     [days], actual (net sales, not below 0) [unit], sold_out, offered (probability, seen later), price_assumed (last
     full price at the origin, which the forecast is for), price_actual (the day's full price, empty without one)
     [money/unit], mean and q025 … q975 of *sales* [unit], category, unit, demand (full-price demand as seen later:
     without most of the clearance sales, with what a stock-out hid) [unit], sales_ratio, cost_assumed (wholesale price
-    forecast) [money/unit], naive_mae and naive_mse (error of “as on the last day on offer” over the year up to the
-    origin, the scale of MASE and RMSSE).
+    forecast), cost_log_sd (its error), cost_actual (empty where the item was not bought) [money/unit], naive_mae and
+    naive_mse (error of “as on the last day on offer” over the year up to the origin, the scale of MASE and RMSSE;
+    empty with fewer than 14 changes from day to day).
 
     Plans need full-price demand, scored are sales with their clearance: what is forecast of demand is multiplied by
     `sales_ratio`, the item's sales per unit of demand as known at the origin, so mean ÷ sales_ratio is the demand.
 
-    Models: `blend` (the forecast plans are made from), its members with mean and median only, and `mean_7`, the mean of
-    the days on offer in the week up to the origin. `members` says which take part (smoothing, boosting, arima; default:
-    as in the settings). Items: those sold in the candidate days up to the origin. Models are fitted on what was known
-    at an origin and reused for at most `refit_days`. Target days after the end of the data are left out.
+    Models: `blend` (the forecast plans are made from), its members with mean and median only, and `mean_7`, the mean
+    of the days on offer in the week up to the origin. `members` says which take part (smoothing, theta, tsb, boosting,
+    arima; default: as in the settings). At `level` category, items are the composites “category (unit)” of
+    `history.category`: kilograms and packs are never added up. Items: those sold in the candidate days up to the
+    origin. Models are fitted on what was known at an origin and reused for at most `refit_days`. Target days after the
+    end of the data are left out.
 
     Raises `ConfigError` (arguments), `DataError` (days outside the data) and `ForecastError` (too little history).
     """
     chosen = _settings(settings or Settings(), members, horizon, step)
+    if level not in LEVELS:
+        raise ConfigError(f"Unknown level {level}: choose from {', '.join(LEVELS)}.")
     name = one_store(tables, store)
     mine = tables.for_store(name)
     origins = _origins(mine, pd.Timestamp(first), pd.Timestamp(last), step)
-    forecasts = pd.concat(_forecasts(mine, origins, horizon, chosen, seed, refit_days, progress), ignore_index=True)
+    rolling = _item_prospects if level == "item" else _category_prospects
+    ahead = rolling(mine, origins, horizon, chosen, seed, refit_days, progress)
+    forecasts = pd.concat([origin_rows(prospect) for prospect in ahead], ignore_index=True)
     progress("what happened")
-    observed = _observed(mine, forecasts["date"].max(), chosen)
+    observed = _observed(mine, forecasts["date"].max(), chosen, level)
     rows = forecasts.assign(store=name).merge(observed, on=KEY, how="inner", validate="m:1")
     return rows[list(COLUMNS)]
 
@@ -87,7 +109,7 @@ def _settings(settings: Settings, members: Iterable[str] | None, horizon: int, s
         raise ConfigError(f"Unknown member(s) {unknown}: choose from {', '.join(MEMBERS)}.")
     if "smoothing" not in wanted:
         raise ConfigError("The member smoothing cannot be left out: the others fall back on it.")
-    return chosen.override(forecast__boosting="boosting" in wanted, forecast__arima="arima" in wanted)
+    return chosen.override(**{f"forecast__{name}": name in wanted for name in MEMBERS if name != "smoothing"})
 
 
 def _origins(tables: Tables, first: pd.Timestamp, last: pd.Timestamp, step: int) -> pd.DatetimeIndex:
@@ -104,19 +126,43 @@ def _origins(tables: Tables, first: pd.Timestamp, last: pd.Timestamp, step: int)
     return pd.DatetimeIndex(usable)
 
 
-def _forecasts(
+def _item_prospects(
     tables: Tables, origins: pd.DatetimeIndex, horizon: int, settings: Settings, seed: int, refit_days: int,
     progress: Progress,
-) -> Iterator[pd.DataFrame]:  # fmt: skip
+) -> Iterator[Prospect]:  # fmt: skip
     """What each origin forecasts, from what was known that evening and models that are at most `refit_days` old."""
     models: FittedModels | None = None
-    for number, origin in enumerate(origins, start=1):
-        stage = f"origin {origin:%Y-%m-%d} ({number} of {len(origins)})"
-        if models is None or (origin - models.fitted_as_of).days >= refit_days:
+    for stage, origin in _stages(origins):
+        if _too_old(models, origin, refit_days):
             progress(f"{stage}, fitting")
             models = fit_models(tables, origin, settings, seed=seed)
         progress(stage)
-        yield origin_rows(look_ahead(tables, origin, horizon, settings, models, seed))
+        yield look_ahead(tables, origin, horizon, settings, models, seed)
+
+
+def _category_prospects(
+    tables: Tables, origins: pd.DatetimeIndex, horizon: int, settings: Settings, seed: int, refit_days: int,
+    progress: Progress,
+) -> Iterator[Prospect]:  # fmt: skip
+    """The same for the composites of categories as they were known at each origin."""
+    models: FittedModels | None = None
+    chosen, store = category_settings(settings, 0), tables.stores[0]
+    for stage, origin in _stages(origins):
+        composites = category_tables(tables, origin, chosen.history)
+        if _too_old(models, origin, refit_days):
+            progress(f"{stage}, fitting")
+            models = fit_category_models(tables, composites, origin, chosen, store, seed)
+        progress(stage)
+        yield look_ahead(composites, origin, horizon, chosen, models, seed)
+
+
+def _stages(origins: pd.DatetimeIndex) -> Iterator[tuple[str, pd.Timestamp]]:
+    for number, origin in enumerate(origins, start=1):
+        yield f"origin {origin:%Y-%m-%d} ({number} of {len(origins)})", origin
+
+
+def _too_old(models: FittedModels | None, origin: pd.Timestamp, refit_days: int) -> bool:
+    return models is None or (origin - models.fitted_as_of).days >= refit_days
 
 
 def origin_rows(ahead: Prospect) -> pd.DataFrame:
@@ -127,8 +173,8 @@ def origin_rows(ahead: Prospect) -> pd.DataFrame:
         origin=ahead.history.as_of, price_assumed=table["reference_price"],
         sales_ratio=1 / table["demand_share"],
     )  # fmt: skip
-    costs = ahead.costs.table.rename(columns={"unit_cost": "cost_assumed"})
-    shared = shared.merge(costs[["item_code", "date", "cost_assumed"]], on=["item_code", "date"], validate="1:1")
+    costs = ahead.costs.table.rename(columns={"unit_cost": "cost_assumed", "log_sd": "cost_log_sd"})
+    shared = shared.merge(costs, on=["item_code", "date"], validate="1:1")
     shared = shared.join(_item_facts(ahead), on="item_code")
     ratio = shared["sales_ratio"]
     bands = {q: table[q] * ratio for q in QUANTILE_NAMES}
@@ -147,19 +193,23 @@ def _item_facts(ahead: Prospect) -> pd.DataFrame:
     age = (ahead.history.as_of - panel["date"]).dt.days
     on_offer = panel[(panel["offered_then"] >= OFFERED_ENOUGH) & (age < SCALE_DAYS)]
     change = on_offer.groupby("item_code")["sold"].diff()
-    scales = pd.DataFrame({"naive_mae": change.abs(), "naive_mse": change**2}).groupby(on_offer["item_code"]).mean()
+    by_item = pd.DataFrame({"naive_mae": change.abs(), "naive_mse": change**2}).groupby(on_offer["item_code"])
+    scales = by_item.mean().where(by_item.count() >= MIN_CHANGES)
     week = on_offer[age.loc[on_offer.index] < BENCHMARK_DAYS]
     return scales.join(week.groupby("item_code")["sold"].mean().rename(MEAN_7))
 
 
-def _observed(tables: Tables, until: pd.Timestamp, settings: Settings) -> pd.DataFrame:
+def _observed(tables: Tables, until: pd.Timestamp, settings: Settings, level: str) -> pd.DataFrame:
     """What happened, for scoring only, as seen some weeks after the last target day; key (store, item_code, date)."""
-    end = tables.daily_sales["date"].max()
-    history = build_history(tables, min(end, until + pd.Timedelta(days=HINDSIGHT_DAYS)), settings)
+    end = min(tables.daily_sales["date"].max(), until + pd.Timedelta(days=HINDSIGHT_DAYS))
+    seen = tables if level == "item" else category_tables(tables, end, settings.history)
+    history = build_history(seen, end, settings)
     panel = history.panel
-    return panel[["item_code", "date", "offered", "demand"]].assign(
+    rows = panel[["item_code", "date", "offered", "demand"]].assign(
         store=history.store,
         actual=panel["sold"],
         sold_out=panel["sold_out_probability"] > SOLD_OUT,
         price_actual=panel["full_price"],
     )
+    bought = valid_costs(seen.wholesale, settings.history)[0].rename(columns={"wholesale_price": "cost_actual"})
+    return rows.merge(bought[[*KEY, "cost_actual"]], how="left", on=KEY, validate="1:1")

@@ -28,6 +28,7 @@ DAYS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
 }
 INTERVAL = (0.025, 0.975)
 PINBALL = (0.05, 0.95)
+NORMAL_80 = 1.2815515655446004
 VOLUMES = ("low", "middle", "high")
 
 
@@ -120,6 +121,17 @@ def _newsvendor(rows: pd.DataFrame) -> Terms:
     return loss, np.where(np.isfinite(loss), price * actual, np.nan)
 
 
+def _cost_error(rows: pd.DataFrame) -> Terms:
+    value = _numbers(rows, "actual") * _numbers(rows, "cost_actual")
+    relative = np.abs(_numbers(rows, "cost_assumed") / _numbers(rows, "cost_actual") - 1)
+    return value * relative, np.where(np.isfinite(relative), value, np.nan)
+
+
+def _cost_coverage(rows: pd.DataFrame) -> Terms:
+    off = np.log(_numbers(rows, "cost_actual") / _numbers(rows, "cost_assumed")) / _scale(rows, "cost_log_sd")
+    return np.where(np.isfinite(off), (np.abs(off) <= NORMAL_80).astype(float), np.nan), _ones(rows)
+
+
 def _coverage(low: str, high: str) -> Callable[[pd.DataFrame], Terms]:
     def terms(rows: pd.DataFrame) -> Terms:
         actual, lower, upper = (_numbers(rows, name) for name in ("actual", low, high))
@@ -173,8 +185,15 @@ width_95 = Metric("width_95", _width("q025", "q975"))
 newsvendor = Metric("newsvendor", _newsvendor)
 """Cost of ordering the newsvendor quantile (p − c) ÷ p: lost margin and wasted cost ÷ Σ price · actual."""
 
+cost_error = Metric("cost_error", _cost_error)
+"""Σ cost of sales · |forecast ÷ wholesale price − 1| ÷ Σ cost of sales, on days the item was bought."""
+
+cost_coverage_80 = Metric("cost_coverage_80", _cost_coverage)
+"""Share of wholesale prices inside the central 80 % of their forecast's lognormal errors."""
+
 METRICS: tuple[Metric, ...] = (
     wape, wape_value, bias, rmsse, mase, nwrmsle, pinball, coverage_80, width_80, coverage_95, width_95, newsvendor,
+    cost_error, cost_coverage_80,
 )  # fmt: skip
 
 

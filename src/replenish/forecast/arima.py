@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -102,17 +103,42 @@ def _filtered(m: PanelMatrix, fitted: CategoryArima, series: pd.Series):  # type
         return _model(recent, exog, fitted.order).filter(np.array(fitted.parameters))
 
 
-def one_step_values(m: PanelMatrix, fits: list[CategoryArima], days: int) -> pd.DataFrame:
-    """Forecast money value of each category for the last `days` days, each made the evening before; NaN without fit."""
+def past_values(
+    m: PanelMatrix, fits: list[CategoryArima], targets: NDArray[np.int64], horizon: int
+) -> dict[int, dict[str, Array]]:
+    """Forecast money value of each category on the `targets` (day numbers), each made 1 … `horizon` days before.
+
+    Horizon → category → targets; NaN where the origin lies before the data of the fit. Categories without fit are
+    left out.
+    """
     values = category_values(m)
-    out = {}
+    out: dict[int, dict[str, Array]] = {h: {} for h in range(1, horizon + 1)}
     for fit in fits:
         if fit.parameters and fit.category in values:
-            result = _filtered(m, fit, values[fit.category])
-            # Early variances are diffuse and huge; only the last days are wanted.
-            last = result.get_prediction(start=max(len(result.fittedvalues) - days, 1))
-            out[fit.category] = np.exp(last.predicted_mean + 0.5 * last.var_pred_mean).reindex(values.index[-days:])
-    return pd.DataFrame(out, index=values.index[-days:])
+            ahead = _ahead(_filtered(m, fit, values[fit.category]), horizon)
+            place = targets - (len(values) - ahead.shape[1])
+            for h in out:
+                out[h][fit.category] = np.where(place >= h, ahead[h - 1][np.maximum(place, 0)], np.nan)
+    return out
+
+
+def _ahead(result: Any, horizon: int) -> Array:
+    """Forecast values h = 1 … `horizon` days ahead of every observed day (horizons × days), by the state space form.
+
+    Row h − 1, column t: exp(d_t + Z·Tʰ·a + ½·v_h), a being the filtered state of day t − h and v_h the variance of an
+    h-step forecast once the filter has settled. The first h columns are NaN.
+    """
+    model = result.model.ssm
+    transition, design = model["transition"], model["design"].reshape(-1)
+    noise = model["selection"] @ model["state_cov"] @ model["selection"].T
+    intercept = np.broadcast_to(model["obs_intercept"], (1, result.nobs))[0]
+    state, spread = result.filter_results.filtered_state, result.filter_results.filtered_state_cov[:, :, -1]
+    out = np.full((horizon, result.nobs), np.nan)
+    for h in range(1, horizon + 1):
+        state, spread = transition @ state, transition @ spread @ transition.T + noise
+        variance = design @ spread @ design
+        out[h - 1, h:] = np.exp(intercept[h:] + (design @ state)[: result.nobs - h] + 0.5 * variance)
+    return out
 
 
 def future_values(m: PanelMatrix, fits: list[CategoryArima], horizon: int) -> pd.DataFrame:

@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-GRID = np.linspace(0.0, 1.0, 11)
+STEPS = 10
 
 
 def blend_weights(actual: Array, weight: Array, members: dict[str, Array], groups: NDArray[np.str_]) -> pd.DataFrame:
     """Weights per group (rows) and member (columns, summing to 1) with the least weighted absolute error.
 
-    `actual`, `weight` and each member: cells × items; `groups`: per item. Two members are weighed on a grid; a member
-    that is missing everywhere gets 0. The pooled error counts as one more group of the same size (shrinkage).
+    `actual`, `weight` and each member: cells × items; `groups`: per item. Weights are tried in steps of a tenth on the
+    cells every member has. To a group's error that of all groups is added (shrinkage): weights of small groups found
+    on their own were worse than everybody's on days they had not seen.
     """
     names = list(members)
-    if len(names) == 1:
-        return pd.DataFrame({names[0]: 1.0}, index=pd.Index(np.unique(groups), name="category"))
-    first, second = members[names[0]], members[names[1]]
-    seen = (weight > 0) & np.isfinite(first) & np.isfinite(second)
-    losses = np.stack([np.where(seen, weight * np.abs(actual - combine(first, second, g)), 0.0).sum(0) for g in GRID])
-    pooled = losses.sum(1) / max(len(np.unique(groups)), 1)
-    rows = {}
-    for group in np.unique(groups):
-        best = GRID[(losses[:, groups == group].sum(1) + pooled).argmin()]
-        rows[str(group)] = {names[0]: 1 - best, names[1]: best}
-    return pd.DataFrame(rows).T.rename_axis("category")
+    grid = _simplex(len(names))
+    seen = (weight > 0) & np.logical_and.reduce([np.isfinite(v) for v in members.values()])
+    columns = np.stack([members[name][seen] for name in names])
+    labels, group = np.unique(np.broadcast_to(groups, seen.shape)[seen], return_inverse=True)
+    losses = np.stack([_losses(actual[seen] - point @ columns, weight[seen], group, len(labels)) for point in grid])
+    pooled = losses.sum(1)
+    best = {str(label): grid[(losses[:, k] + pooled).argmin()] for k, label in enumerate(labels)}
+    everywhere = grid[pooled.argmin()]
+    rows = {str(label): best.get(str(label), everywhere) for label in np.unique(groups)}
+    return pd.DataFrame(rows, index=pd.Index(names)).T.rename_axis("category")
 
 
-def combine(first: Array, second: Array, share: Array | float) -> Array:
-    """(1 − share)·first + share·second; where one is missing the other stands alone."""
-    mixed = (1 - share) * first + share * second
-    return np.where(np.isfinite(mixed), mixed, np.where(np.isfinite(first), first, second))
+def _simplex(members: int) -> Array:
+    """All weights in steps of a tenth that sum to 1 (points × members), the first member's weight first."""
+    points = [p for p in product(range(STEPS, -1, -1), repeat=members) if sum(p) == STEPS]
+    return np.array(points, dtype=float) / STEPS
+
+
+def _losses(error: Array, weight: Array, group: NDArray[np.int64], groups: int) -> Array:
+    return np.asarray(np.bincount(group, weight * np.abs(error), minlength=groups), dtype=float)
+
+
+def combine(members: dict[str, Array], weights: pd.DataFrame) -> Array:
+    """Members (… × items) mixed by `weights` (items × members); a missing member leaves its share to the others."""
+    values = np.stack([members[name] for name in weights.columns])
+    share = weights.to_numpy().T.reshape(len(values), *([1] * (values.ndim - 2)), -1)
+    known = np.isfinite(values)
+    total = (share * known).sum(0)
+    mixed = (share * np.where(known, values, 0.0)).sum(0) / np.where(total > 0, total, 1.0)
+    # Where all members with a weight are missing, the first one that is there stands alone.
+    first = np.take_along_axis(values, known.argmax(0)[None], axis=0)[0]
+    return np.asarray(np.where(total > 0, mixed, first))

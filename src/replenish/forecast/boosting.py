@@ -13,7 +13,7 @@ from replenish.forecast.features import LONG, PanelMatrix, base_level, state_fea
 from replenish.settings import ForecastSettings
 
 Array = NDArray[np.float64]
-MAX_ROWS = 60_000
+MAX_ROWS = 200_000
 MIN_ROWS = 2_000
 MAX_RATIO = 10.0
 # Few leaves, many rows a leaf: item-days are noisy (WAPE about 0.33). Poisson loss on demand ÷ base level with the base

@@ -9,7 +9,7 @@ from replenish.forecast.features import PanelMatrix
 
 Array = NDArray[np.float64]
 LAUNCH_DAYS = 14
-PRIOR_DAYS = 3.0
+PRIOR_DAYS = 1.0
 YOUNG_DAYS = 10
 NEW_AFTER_DAYS = 28  # items first taught earlier were there before the data began
 ANY = ""
@@ -48,7 +48,7 @@ def cold_start(
     """Forecasts [unit, shape items] with young items pulled to their category's launch level, and which are young.
 
     `forecast`: demand at the reference price, NaN where an item has no history at all. An item with n taught days in
-    the last year keeps n / (n + 3) of its own forecast.
+    the last year keeps n / (n + 1) of its own forecast.
     """
     taught = (m.weight[max(0, day - 364) : day + 1] > 0).sum(0)
     price = m.price[day]

@@ -12,11 +12,21 @@ from replenish.forecast.coldstart import cold_start
 from replenish.forecast.features import PanelMatrix
 from replenish.forecast.hierarchy import category_factor
 from replenish.forecast.intervals import QUANTILE_NAMES, Bands
-from replenish.forecast.models import blended, member_forecasts, read_bands, read_members, recent_offer
+from replenish.forecast.models import (
+    blended,
+    item_groups,
+    member_forecasts,
+    read_bands,
+    read_members,
+    recent_offer,
+)  # fmt: skip
 from replenish.records import DemandForecast, FittedModels
 
 Array = NDArray[np.float64]
 NOTHING = "nothing to forecast from"
+BLEND, SMOOTHING, LAUNCH, CAPPED = "blend", "smoothing", "launch curve", "smoothing (the blend ran away)"
+HIGHEST_DAYS = 56
+MOST_OF_HIGHEST = 2.0
 
 
 def forecast_matrix(
@@ -68,17 +78,34 @@ def _mean(
     horizon: int,
 ) -> tuple[Array, NDArray[np.str_]]:
     """Mean forecast [unit] and the name of what made it, per item; 0 and `NOTHING` without any usable day."""
-    weights = models.frames["weights"].set_index("category")
-    demand = blended(values, weights, m.category)[0] * m.price_factor(m.price[-1])
+    neutral, model = _neutral(m, models, values)
     rows = models.frames["launch"].to_dict("records")
     launch = {(str(r["category"]), str(r["unit"])): float(r["money"]) for r in rows}
-    demand, young = cold_start(m, demand, launch, len(m.dates) - 1)
+    demand, young = cold_start(m, neutral * m.price_factor(m.price[-1]), launch, len(m.dates) - 1)
     offered = recent_offer(m, np.array([len(m.dates) - 1]))
     targets = {str(c): categories[c].to_numpy()[[horizon - 1]] for c in categories}
     factor = category_factor(demand[None, :], m.price[[-1]], offered, m.category, targets)[0]
-    model = np.where(young, "launch curve", "blend" if "boosting" in values else "smoothing")
-    model = np.where(np.isfinite(demand), model, NOTHING)
-    return np.nan_to_num(np.maximum(demand * factor ** models.meta["share"], 0.0)), model
+    model = np.where(np.isfinite(demand), np.where(young, LAUNCH, model), NOTHING)
+    bias = models.frames["horizon"]["bias"].to_numpy()[horizon - 1]
+    return np.nan_to_num(np.maximum(demand * factor ** models.meta["share"] * bias, 0.0)), model
+
+
+def _neutral(m: PanelMatrix, models: FittedModels, values: dict[str, Array]) -> tuple[Array, NDArray[np.str_]]:
+    """Price-neutral blend of the last origin and what made it, per item.
+
+    A blend above twice the highest day of the last 8 weeks has run away (a price series that jumps, an outlier a member
+    took for a trend); smoothing, at most that highest day, stands in.
+    """
+    weights = models.frames["weights"].set_index("category")
+    mixed = blended(values, weights, item_groups(m, len(m.dates)))[0]
+    level = values["smoothing"][0]
+    several = np.sum([np.isfinite(v[0]) for v in values.values()], axis=0) > 1
+    recent = slice(-HIGHEST_DAYS, None)
+    taught = m.weight[recent] > 0
+    highest = np.where(taught.any(0), np.where(taught, m.neutral[recent], 0.0).max(0), np.inf)
+    wild = np.isfinite(level) & ((mixed > MOST_OF_HIGHEST * highest) | ~np.isfinite(mixed))
+    model = np.where(several, BLEND, SMOOTHING)
+    return np.where(wild, np.minimum(level, highest), mixed), np.where(wild, CAPPED, model)
 
 
 def _table(

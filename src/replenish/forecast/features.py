@@ -114,11 +114,12 @@ def future_calendar(
 def rolling_mean(values: Array, weight: Array, window: int) -> Array:
     """Weighted mean over the last `window` days up to and including each day; NaN where no weight fell in it."""
     used = np.where(weight > 0, values, 0.0)
-    total, mass = _rolling_sum(used * weight, window), _rolling_sum(weight, window)
+    total, mass = rolling_sum(used * weight, window), rolling_sum(weight, window)
     return np.where(mass > 1e-9, total / np.maximum(mass, 1e-9), np.nan)
 
 
-def _rolling_sum(values: Array, window: int) -> Array:
+def rolling_sum(values: Array, window: int) -> Array:
+    """Sum over the last `window` days up to and including each day, days × items."""
     running = np.cumsum(np.vstack([np.zeros((1, values.shape[1])), values]), axis=0)
     start = np.maximum(np.arange(1, len(running)) - window, 0)
     return np.asarray(running[1:] - running[start])
@@ -146,7 +147,7 @@ def state_features(m: PanelMatrix, level: Array) -> dict[str, Array]:
         "last_but_one": last.apply(_last_but_one).to_numpy() / base,
         "days_since_sale": np.clip(since_sale, 0, 60),
         "offered_share": rolling_mean(m.offered_then, np.ones_like(m.weight), LONG),
-        **{f"taught_{k}": _rolling_sum(taught, k) for k in (SHORT, LONG, 365)},
+        **{f"taught_{k}": rolling_sum(taught, k) for k in (SHORT, LONG, 365)},
         **_price_features(m),
         **_store_features(m),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,20 @@ from scipy.optimize import nnls
 Array = NDArray[np.float64]
 QUANTILES = (0.025, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
 QUANTILE_NAMES = tuple(f"q{f'{q:.3f}'[2:].removesuffix('0')}" for q in QUANTILES)
+MEDIAN = QUANTILES.index(0.5)
 MIN_POOL = 100
 VARIANCE_ROUNDS = 8
+BLOCK_DAYS = 30
+MIN_BLOCKS = 3
+
+
+class Cells(NamedTuple):
+    """Past item-days of one horizon, flat arrays: sold, forecast [unit], forecast in money, day number."""
+
+    actual: Array
+    forecast: Array
+    money: Array
+    day: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -41,23 +54,55 @@ class Bands:
         return np.maximum.accumulate(np.maximum(table, 0.0), axis=1)
 
 
-def fit_bands(cells: list[tuple[Array, Array, Array]]) -> Bands:
-    """Bands from flat arrays of past cells (actual, forecast, money) of each horizon from 1 on.
+def fit_bands(cells: list[Cells]) -> Bands:
+    """Bands from past cells of each horizon from 1 on.
 
     Scale and thirds come from one step ahead; scores of all horizons are pooled, each divided by its horizon's spread.
+    Quantiles are widened until blocks of 30 days are covered by the scores of the other blocks (see `_widening`).
     """
-    actual, forecast, money = cells[0]
+    actual, forecast, money, _ = cells[0]
     linear, square = _variance(actual, forecast)
     edges = (float(np.quantile(money, 1 / 3)), float(np.quantile(money, 2 / 3))) if len(money) else (0.0, 0.0)
     one = Bands(linear, square, edges, np.zeros((3, len(QUANTILES))), np.ones(1))
-    scores = [(a - f) / np.maximum(one.sigma(f), 1e-9) for a, f, _ in cells]
+    scores = [(c.actual - c.forecast) / np.maximum(one.sigma(c.forecast), 1e-9) for c in cells]
     spread = np.array([_spread(s) for s in scores])
     growth = np.maximum.accumulate(spread / spread[0] if spread[0] > 0 else np.ones(len(spread)))
     pooled = np.concatenate([s / g for s, g in zip(scores, growth, strict=True)])
-    third = np.digitize(np.concatenate([value for _, _, value in cells]), edges)
-    parts = [pooled[third == k] for k in range(3)]
-    table = np.stack([_conformal(part if len(part) >= MIN_POOL else pooled) for part in parts])
-    return Bands(linear, square, edges, table, growth)
+    third = np.digitize(np.concatenate([c.money for c in cells]), edges)
+    table = _quantile_rows(pooled, third)
+    middle = table[:, [MEDIAN]]
+    wide = middle + (table - middle) * _widening(pooled, third, np.concatenate([c.day for c in cells]) // BLOCK_DAYS)
+    return Bands(linear, square, edges, np.maximum.accumulate(wide, axis=1), growth)
+
+
+def _quantile_rows(scores: Array, third: NDArray[np.int64]) -> Array:
+    """Conformal quantiles of each volume third (3 × quantiles), of all scores where a third has too few."""
+    parts = [scores[third == k] for k in range(3)]
+    return np.stack([_conformal(part if len(part) >= MIN_POOL else scores) for part in parts])
+
+
+def _widening(scores: Array, third: NDArray[np.int64], block: NDArray[np.int64]) -> Array:
+    """Factor ≥ 1 on the distance of each quantile from the median, so that unseen blocks of days are covered.
+
+    Days of a month err together, so that next month's errors are wider than the pool of the past says. Every block is
+    set beside the quantiles of the others; the factor of a central band is the one that would have covered its share
+    of them (cross-conformal: Vovk 2015). 1 with fewer than 3 blocks.
+    """
+    blocks = np.unique(block)
+    widening = np.ones(len(QUANTILES))
+    if len(blocks) < MIN_BLOCKS:
+        return widening
+    others = np.empty((len(scores), len(QUANTILES)))
+    for k in blocks:
+        mine = block == k
+        others[mine] = _quantile_rows(scores[~mine], third[~mine])[third[mine]]
+    above = scores > others[:, MEDIAN]
+    for low in range(MEDIAN):
+        high = len(QUANTILES) - 1 - low
+        reach = np.abs(np.where(above, others[:, high], others[:, low]) - others[:, MEDIAN])
+        needed = np.abs(scores - others[:, MEDIAN]) / np.maximum(reach, 1e-9)
+        widening[[low, high]] = max(1.0, float(np.quantile(needed, QUANTILES[high] - QUANTILES[low])))
+    return widening
 
 
 def _spread(scores: Array) -> float:

@@ -11,27 +11,37 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replenish.errors import ForecastError
-from replenish.forecast.arima import CategoryArima, fit_arima, one_step_values
+from replenish.forecast.arima import CategoryArima, fit_arima, past_values
 from replenish.forecast.blend import blend_weights, combine
 from replenish.forecast.boosting import Covariates, boosting_forecast, covariates, fit_boosting, known_categories
 from replenish.forecast.coldstart import launch_money
 from replenish.forecast.features import PanelMatrix
 from replenish.forecast.hierarchy import best_share, category_factor
-from replenish.forecast.intervals import Bands, fit_bands
+from replenish.forecast.intermittent import intermittent, tsb_forecasts
+from replenish.forecast.intervals import Bands, Cells, fit_bands
 from replenish.forecast.smoothing import Smoothing, fit_smoothing, smoothed_levels, smoothing_forecast
+from replenish.forecast.theta import theta_forecasts
 from replenish.records import FittedModels, PriceResponse
 from replenish.settings import Settings
 
 Array = NDArray[np.float64]
 MIN_HISTORY_DAYS = 60
 FOLD_DAYS = 30
+BIAS_DAYS = 56
+BIAS_LIMITS = (0.75, 1.25)
+INTERMITTENT = "intermittent items"
 
 
 @dataclass(frozen=True)
 class Members:
-    """Fitted members of one store; `boosting` is a LightGBM text, empty when off; `categories` are its numbers."""
+    """Fitted members of one store; `boosting` is a LightGBM text, empty when off; `categories` are its numbers.
+
+    `theta` and `tsb` (whether they take part) have no parameters but those of `smoothing`.
+    """
 
     smoothing: Smoothing
+    theta: bool
+    tsb: bool
     boosting: str
     categories: tuple[str, ...]
     arima: list[CategoryArima]
@@ -42,9 +52,10 @@ def fit_forecast(
 ) -> FittedModels:
     """Fitted models from the whole panel.
 
-    The blend weights, the reconciliation share, the bands and the joint residuals come from members fitted on the days
-    before those they are judged on: the last `validation_days`, LightGBM anew every 30 days of them. So each residual
-    is one the members had never seen. A member that could not be fitted then is left out: nothing would tell its error.
+    The blend weights, the reconciliation share, the bias, the bands and the joint residuals come from members fitted on
+    the days before those they are judged on: the last `validation_days`, LightGBM anew every 30 days of them. So each
+    residual is one the members had never seen. A member that could not be fitted then is left out: nothing would tell
+    its error.
     """
     days = len(m.dates)
     if days < MIN_HISTORY_DAYS:
@@ -54,11 +65,12 @@ def fit_forecast(
         )
     validation = min(settings.forecast.validation_days, days // 3)
     past = _fit_members(m, settings, seed, days - validation, settings.forecast.boosting)
-    weights, share, bands, residuals = _validate(m, past, settings, validation, seed)
+    judged = _validate(m, past, settings, validation, seed)
     members = _fit_members(m, settings, seed, days, bool(past.boosting))
-    frames = _frames(members, weights, bands, residuals, launch_money(m, days))
-    meta = {"share": share, "linear": bands.linear, "square": bands.square, "edges": list(bands.edges),
-            "categories": list(members.categories)}  # fmt: skip
+    frames = _frames(members, judged, launch_money(m, days))
+    bands = judged.bands
+    meta = {"share": judged.share, "linear": bands.linear, "square": bands.square, "edges": list(bands.edges),
+            "categories": list(members.categories), "theta": members.theta, "tsb": members.tsb}  # fmt: skip
     return FittedModels(store, m.dates[-1], fingerprint, response, members.boosting, frames, meta)
 
 
@@ -68,7 +80,8 @@ def _fit_members(m: PanelMatrix, settings: Settings, seed: int, until: int, boos
     if boosted and until > 2 * MIN_HISTORY_DAYS:
         boosting = fit_boosting(m, covariates(m, smoothed_levels(m, smoothing)), until, settings.forecast, seed)
     arima = fit_arima(m, until) if settings.forecast.arima else []
-    return Members(smoothing, boosting, known_categories(m), arima)
+    chosen = settings.forecast
+    return Members(smoothing, chosen.theta, chosen.tsb, boosting, known_categories(m), arima)
 
 
 def member_forecasts(
@@ -78,45 +91,70 @@ def member_forecasts(
 
     `known`: the covariates of the panel with the levels of these members, where they are at hand.
     """
-    levels = smoothed_levels(m, members.smoothing) if known is None else known.level
-    out: dict[int, dict[str, Array]] = {
-        h: {"smoothing": smoothing_forecast(m, members.smoothing, levels, days, h)} for h, days in origins.items()
-    }
+    fitted = members.smoothing
+    levels = smoothed_levels(m, fitted) if known is None else known.level
+    found = {"smoothing": {h: smoothing_forecast(m, fitted, levels, days, h) for h, days in origins.items()}}
+    if members.theta:
+        found["theta"] = theta_forecasts(m, fitted, levels, origins)
+    if members.tsb:
+        found["tsb"] = tsb_forecasts(m, fitted, origins)
     if members.boosting:
         seen = covariates(m, levels) if known is None else known
-        for h, values in boosting_forecast(m, seen, members.boosting, members.categories, origins).items():
-            out[h]["boosting"] = values
-    return out
+        found["boosting"] = boosting_forecast(m, seen, members.boosting, members.categories, origins)
+    return {h: {name: values[h] for name, values in found.items()} for h in origins}
 
 
-def blended(values: dict[str, Array], weights: pd.DataFrame, category: NDArray[np.str_]) -> Array:
-    """Members mixed by their category's weights; a missing member leaves the other alone."""
-    if "boosting" not in values:
-        return values["smoothing"]
-    share = weights["boosting"].reindex(category).fillna(weights["boosting"].mean()).to_numpy()
-    return combine(values["smoothing"], values["boosting"], share)
+def item_groups(m: PanelMatrix, until: int) -> NDArray[np.str_]:
+    """Which blend weights an item takes: its category's, or those of intermittent items; known before day `until`."""
+    return np.where(intermittent(m, until), INTERMITTENT, m.category)
 
 
-def _validate(
-    m: PanelMatrix, past: Members, settings: Settings, validation: int, seed: int
-) -> tuple[pd.DataFrame, float, Bands, pd.DataFrame]:
-    """Blend weights, reconciliation share, bands and standardised one-step residuals on the last `validation` days."""
+def blended(values: dict[str, Array], weights: pd.DataFrame, groups: NDArray[np.str_]) -> Array:
+    """Members mixed by their group's weights; the mean of all groups for a group without."""
+    shares = weights.reindex(groups).fillna(weights.mean())
+    return combine({name: values[name] for name in weights.columns if name in values}, shares)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What the validation days say: blend weights, reconciliation share, bias factor per horizon, bands, residuals."""
+
+    weights: pd.DataFrame
+    share: float
+    bias: Array
+    bands: Bands
+    residuals: pd.DataFrame
+
+
+def _validate(m: PanelMatrix, past: Members, settings: Settings, validation: int, seed: int) -> _Judged:
+    """Everything measured on the last `validation` days, with one-step residuals standardised."""
     days, horizons = len(m.dates), range(1, settings.forecast.horizon_days + 1)
     targets = np.arange(days - validation, days)
     cells = _unseen_forecasts(m, past, settings, targets, seed)
+    groups = item_groups(m, days - validation)
     price = {h: m.price_factor(m.price[targets - h]) for h in horizons}
-    weight = m.weight[targets] * np.nan_to_num(m.price[targets - 1])
-    stacked = {k: np.vstack([cells[h][k] * price[h] for h in horizons]) for k in cells[1]}
     actual = {h: m.neutral[targets] * price[h] for h in horizons}
-    weights = blend_weights(
-        np.vstack([actual[h] for h in horizons]), np.vstack([weight] * len(horizons)), stacked, m.category
-    )
-    mixed = {h: blended(cells[h], weights, m.category) * price[h] for h in horizons}
-    factor = _reconcile(m, past, mixed[1], targets)
-    share = best_share(actual[1], weight, mixed[1], factor)
-    mixed[1] = mixed[1] * factor**share
-    bands = _bands(m, targets, actual, mixed)
-    return weights, share, bands, _residual_table(m, targets, actual[1], mixed[1], bands)
+    worth = np.vstack([m.weight[targets] * np.nan_to_num(m.price[targets - h]) for h in horizons])
+    observed = np.vstack([actual[h] for h in horizons])
+    stacked = {k: np.vstack([cells[h][k] * price[h] for h in horizons]) for k in cells[1]}
+    weights = blend_weights(observed, worth, stacked, groups)
+    mixed = {h: blended(cells[h], weights, groups) * price[h] for h in horizons}
+    factor = _reconcile(m, past, mixed, targets)
+    share = best_share(observed, worth, np.vstack(list(mixed.values())), np.vstack(list(factor.values())))
+    even = {h: mixed[h] * factor[h] ** share for h in horizons}
+    bias = np.array([_bias_factor(m, targets, actual[h], even[h], h) for h in horizons])
+    means = {h: even[h] * bias[h - 1] for h in horizons}
+    bands = _bands(m, targets, actual, means)
+    return _Judged(weights, share, bias, bands, _residual_table(m, targets, actual[1], means[1], bands))
+
+
+def _bias_factor(m: PanelMatrix, targets: NDArray[np.int64], actual: Array, forecast: Array, horizon: int) -> float:
+    """Sold ÷ forecast in money over the last 8 weeks, within a quarter either way; 1 where nothing was seen."""
+    recent = np.arange(len(targets))[:, None] >= len(targets) - BIAS_DAYS
+    seen = _seen(m, targets, forecast) & recent & (recent_offer(m, targets - horizon) > 0)
+    money = np.nan_to_num(m.weight[targets] * m.price[targets - horizon]) * seen
+    expected = (money * np.nan_to_num(forecast)).sum()
+    return float(np.clip((money * np.nan_to_num(actual)).sum() / expected, *BIAS_LIMITS)) if expected > 0 else 1.0
 
 
 def _unseen_forecasts(
@@ -135,11 +173,12 @@ def _unseen_forecasts(
     return {h: {k: np.vstack([part[h][k] for part in parts]) for k in parts[0][h]} for h in horizons}
 
 
-def _reconcile(m: PanelMatrix, past: Members, items: Array, targets: NDArray[np.int64]) -> Array:
-    values = one_step_values(m, past.arima, len(targets))
-    offered = recent_offer(m, targets - 1)
-    series = {str(c): values[c].to_numpy() for c in values}
-    return category_factor(items, m.price[targets - 1], offered, m.category, series)
+def _reconcile(m: PanelMatrix, past: Members, items: dict[int, Array], targets: NDArray[np.int64]) -> dict[int, Array]:
+    values = past_values(m, past.arima, targets, max(items))
+    return {
+        h: category_factor(q, m.price[targets - h], recent_offer(m, targets - h), m.category, values[h])
+        for h, q in items.items()
+    }
 
 
 def recent_offer(m: PanelMatrix, origins: NDArray[np.int64]) -> Array:
@@ -162,7 +201,8 @@ def _bands(m: PanelMatrix, targets: NDArray[np.int64], actual: dict[int, Array],
     cells = []
     for h, forecast in mixed.items():
         seen = _seen(m, targets, forecast)
-        cells.append((actual[h][seen], forecast[seen], (forecast * m.price[targets - h])[seen]))
+        day = np.broadcast_to(np.arange(len(targets))[:, None], seen.shape)
+        cells.append(Cells(actual[h][seen], forecast[seen], (forecast * m.price[targets - h])[seen], day[seen]))
     return fit_bands(cells)
 
 
@@ -175,9 +215,7 @@ def _residual_table(
     return pd.DataFrame(scores, index=m.dates[targets], columns=list(m.item_codes))
 
 
-def _frames(
-    members: Members, weights: pd.DataFrame, bands: Bands, residuals: pd.DataFrame, launch: dict[tuple[str, str], float]
-) -> dict[str, pd.DataFrame]:
+def _frames(members: Members, judged: _Judged, launch: dict[tuple[str, str], float]) -> dict[str, pd.DataFrame]:
     """The fitted things as plain tables, ready for disk."""
     smoothing = pd.DataFrame(members.smoothing.weekday.T, columns=[f"weekday_{d}" for d in range(7)])
     smoothing.insert(0, "item_code", list(members.smoothing.item_codes))
@@ -186,10 +224,10 @@ def _frames(
     return {
         "smoothing": smoothing,
         "arima": arima.assign(order=arima["order"].map(list), parameters=arima["parameters"].map(list)),
-        "weights": weights.reset_index(),
-        "bands": pd.DataFrame(bands.quantiles),
-        "horizon": pd.DataFrame({"factor": bands.horizon}),
-        "residuals": residuals.rename_axis("date").reset_index(),
+        "weights": judged.weights.reset_index(),
+        "bands": pd.DataFrame(judged.bands.quantiles),
+        "horizon": pd.DataFrame({"factor": judged.bands.horizon, "bias": judged.bias}),
+        "residuals": judged.residuals.rename_axis("date").reset_index(),
         "launch": pd.DataFrame([(*k, v) for k, v in launch.items()], columns=["category", "unit", "money"]),
     }
 
@@ -200,7 +238,8 @@ def read_members(models: FittedModels) -> Members:
     weekday = table[[f"weekday_{d}" for d in range(7)]].to_numpy().T
     smoothing = Smoothing(tuple(table["item_code"]), table["alpha"].to_numpy(), weekday)
     arima = [_read_arima(row) for row in models.frames["arima"].to_dict("records")]
-    return Members(smoothing, models.boosting, tuple(models.meta["categories"]), arima)
+    meta = models.meta
+    return Members(smoothing, meta["theta"], meta["tsb"], models.boosting, tuple(meta["categories"]), arima)
 
 
 def _read_arima(row: dict[Any, Any]) -> CategoryArima:

@@ -14,6 +14,7 @@ ALPHAS = (0.03, 0.06, 0.1, 0.15, 0.25, 0.4)
 INDEX_DAYS = 365
 INDEX_PRIOR_WEEKS = 26.0
 ERROR_PRIOR_DAYS = 60.0
+LEAST_INDEX = 0.05
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,7 @@ def _one_step_error(m: PanelMatrix, weekday: Array, alpha: float, until: int) ->
 
 def _levels(m: PanelMatrix, weekday: Array, alpha: Array, until: int) -> Array:
     """Level after each day, days × items: l ← l + α·w·(z / s − l); NaN before the first day that teaches."""
-    index = weekday[m.dates[:until].day_of_week]
-    x = m.neutral[:until] / np.maximum(index, 0.05)
+    x = deseasonalised(m, weekday)
     level = np.full(len(m.item_codes), np.nan)
     seen = np.zeros(len(m.item_codes))
     out = np.empty((until, len(m.item_codes)))
@@ -88,21 +88,38 @@ def _levels(m: PanelMatrix, weekday: Array, alpha: Array, until: int) -> Array:
 
 def smoothed_levels(m: PanelMatrix, fitted: Smoothing) -> Array:
     """Level of every item after every day (days × items), price-neutral, without weekday; unknown items get means."""
-    known = {code: k for k, code in enumerate(fitted.item_codes)}
-    position = np.array([known.get(code, -1) for code in m.item_codes])
-    alpha = np.where(position >= 0, fitted.alpha[position], np.median(fitted.alpha))
-    return _levels(m, _align(m, fitted), alpha, len(m.dates))
+    return _levels(m, weekday_index(m, fitted), smoothing_constants(m, fitted), len(m.dates))
 
 
-def _align(m: PanelMatrix, fitted: Smoothing) -> Array:
-    known = {code: k for k, code in enumerate(fitted.item_codes)}
-    position = np.array([known.get(code, -1) for code in m.item_codes])
+def smoothing_constants(m: PanelMatrix, fitted: Smoothing) -> Array:
+    """α of every item of the panel; items unknown to the fit get the median."""
+    position = _positions(m, fitted)
+    return np.where(position >= 0, fitted.alpha[position], np.median(fitted.alpha))
+
+
+def weekday_index(m: PanelMatrix, fitted: Smoothing) -> Array:
+    """Weekday indices (7 × items) of every item of the panel; items unknown to the fit get the mean."""
+    position = _positions(m, fitted)
     return np.where(position >= 0, fitted.weekday[:, position], fitted.weekday.mean(1, keepdims=True))
+
+
+def _positions(m: PanelMatrix, fitted: Smoothing) -> NDArray[np.int64]:
+    known = {code: k for k, code in enumerate(fitted.item_codes)}
+    return np.array([known.get(code, -1) for code in m.item_codes])
+
+
+def deseasonalised(m: PanelMatrix, weekday: Array) -> Array:
+    """Price-neutral demand with the weekday taken out, days × items; `weekday`: 7 × items."""
+    return np.asarray(m.neutral / np.maximum(weekday[m.dates.day_of_week], LEAST_INDEX))
+
+
+def on_weekday(m: PanelMatrix, weekday: Array, values: Array, origins: NDArray[np.int64], horizon: int) -> Array:
+    """`values` (origins × items, without weekday) times the index of the weekday `horizon` days after each origin."""
+    return np.asarray(values * weekday[(m.dates[origins].day_of_week.to_numpy() + horizon) % 7])
 
 
 def smoothing_forecast(
     m: PanelMatrix, fitted: Smoothing, levels: Array, origins: NDArray[np.int64], horizon: int
 ) -> Array:
     """Price-neutral forecasts, origins × items: level at the origin times the index of the target weekday."""
-    targets = (m.dates[origins].day_of_week.to_numpy() + horizon) % 7
-    return np.asarray(levels[origins] * _align(m, fitted)[targets])
+    return on_weekday(m, weekday_index(m, fitted), levels[origins], origins, horizon)

@@ -2,6 +2,7 @@
 
 from replenish.planning.categories import (
     category_settings,
+    fit_category_models,
     make_category_plan,
 )
 from replenish.planning.days import (
@@ -40,6 +41,7 @@ __all__ = [
     "day_problem",
     "estimate_price_response",
     "evening_before",
+    "fit_category_models",
     "fit_models",
     "forecast_demand",
     "joint_residuals",

@@ -12,7 +12,7 @@ from replenish.history.cleaning import build_history
 from replenish.planning.plan import make_plan
 from replenish.planning.prospect import Progress, candidate_codes, checked_day, history_matrix, one_store, silent
 from replenish.pricing.response import estimate_response
-from replenish.records import DemandHistory, Plan, PriceResponse, Tables
+from replenish.records import DemandHistory, FittedModels, Plan, PriceResponse, Tables
 from replenish.settings import Settings
 
 
@@ -35,16 +35,30 @@ def make_category_plan(
     name = one_store(tables, store)
     day = checked_day(tables, as_of)
     chosen = category_settings(given, 0)
-    progress("price response of the items")
-    response = estimate_response(build_history(tables, day, chosen, name), chosen.pricing)
     composites = category_tables(tables.for_store(name), day, chosen.history)
-    history = build_history(composites, day, chosen, name)
+    models = fit_category_models(tables, composites, day, chosen, name, seed, progress)
+    count = len(candidate_codes(build_history(composites, day, chosen, name), chosen, ()))
+    return make_plan(composites, day, days, category_settings(given, count), (), models, seed, name, progress)
+
+
+def fit_category_models(
+    tables: Tables,
+    composites: Tables,
+    as_of: date | pd.Timestamp | str,
+    settings: Settings,
+    store: str,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> FittedModels:
+    """Demand models of the `composites` of `category_tables`; their price response is estimated on the items."""
+    day = checked_day(tables, as_of)
+    progress("price response of the items")
+    response = estimate_response(build_history(tables, day, settings, store), settings.pricing)
+    history = build_history(composites, day, settings, store)
     answer = _composite_response(response, history)
     progress("demand models of the categories")
-    matrix = history_matrix(composites, history, answer, chosen)
-    models = fit_forecast(matrix, answer, chosen, name, composites.fingerprint, seed)
-    count = len(candidate_codes(history, chosen, ()))
-    return make_plan(composites, day, days, category_settings(given, count), (), models, seed, name, progress)
+    matrix = history_matrix(composites, history, answer, settings)
+    return fit_forecast(matrix, answer, settings, store, composites.fingerprint, seed)
 
 
 def category_settings(settings: Settings, count: int) -> Settings:
