@@ -126,3 +126,19 @@ def test_price_response_shows_both_estimates_and_what_is_used() -> None:
     used = trace(figure, "used")
     assert dict(zip(used.y, used.x, strict=True)) == {"花叶类": -0.95, "辣椒类": -0.6}
     assert list(trace(figure, "instrumental").error_x.array) == pytest.approx([0.5, 0.2])
+
+
+def test_calibration_has_the_diagonal_and_a_line_per_group() -> None:
+    table = pd.DataFrame({"volume": ["low", "low", "high", "high"], "quantile": [0.1, 0.9] * 2,
+                          "share": [0.2, 0.95, 0.1, 0.9]})  # fmt: skip
+    figure = plots.calibration_chart(table, "volume")
+    assert [t.name for t in figure.data] == ["ideal", "low", "high"]
+    assert list(trace(figure, "low").y) == [0.2, 0.95]
+
+
+def test_reasons_show_the_strongest_features_first() -> None:
+    reasons = pd.DataFrame({"feature": ["weekday", "mean_3", "price", "usual"], "value": [5.0, 1.2, 0.7, np.nan],
+                            "factor": [1.1, 0.8, 1.01, 3.0]})  # fmt: skip
+    (bars,) = plots.reasons_chart(reasons, "上海青", most=2).data
+    assert list(bars.y) == ["weekday", "mean_3"], "plotly draws the last one on top"
+    assert list(bars.x) == pytest.approx([0.1, -0.2])

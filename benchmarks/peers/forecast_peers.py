@@ -30,6 +30,8 @@ REFIT_DAYS = 28
 LEVELS = (50, 80, 90, 95)
 QUANTILES = (0.025, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
 STATISTICAL = {"AutoTheta": AutoTheta, "AutoETS": AutoETS, "AutoARIMA": AutoARIMA}
+# The full search takes 1.8 s a series, this one 0.3 s.
+OPTIONS = {"AutoARIMA": {"approximation": True, "max_p": 3, "max_q": 3, "max_P": 1, "max_Q": 1}}
 GLOBAL = "mlforecast"
 BOOSTING = {"n_estimators": 150, "learning_rate": 0.07, "num_leaves": 31, "min_child_samples": 50,
             "subsample": 0.8, "subsample_freq": 1, "colsample_bytree": 0.8, "verbosity": -1, "n_jobs": 1,
@@ -65,7 +67,10 @@ def statistical(name: str, panel: pd.DataFrame, origins: list[pd.Timestamp], fil
         series = filled(panel, origin, HISTORY_DAYS, fill)
         # New items have too few days for some models.
         engine = StatsForecast(
-            [STATISTICAL[name](season_length=SEASON)], freq="D", n_jobs=1, fallback_model=HistoricAverage()
+            [STATISTICAL[name](season_length=SEASON, **OPTIONS.get(name, {}))],
+            freq="D",
+            n_jobs=1,
+            fallback_model=HistoricAverage(),
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

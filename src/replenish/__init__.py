@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from replenish import plots as plots
     from replenish.evaluate.backtest import backtest as backtest
+    from replenish.evaluate.metrics import (
+        calibration as calibration,
+        leaderboard as leaderboard,
+        with_volume as with_volume,
+    )
     from replenish.execution import WorkerProcess as WorkerProcess, in_worker_process as in_worker_process
+    from replenish.forecast.reasons import forecast_reasons as forecast_reasons
     from replenish.history.category import category_tables as category_tables
     from replenish.nightly import kept_models as kept_models
     from replenish.optimise.check import check_plan as check_plan
@@ -47,14 +53,17 @@ _HOME = {
     "WorkerProcess": "replenish.execution",
     "backtest": "replenish.evaluate.backtest",
     "build_history": "replenish.planning",
+    "calibration": "replenish.evaluate.metrics",
     "category_tables": "replenish.history.category",
     "check_plan": "replenish.optimise.check",
     "estimate_price_response": "replenish.planning",
     "evening_before": "replenish.planning",
     "fit_models": "replenish.planning",
     "forecast_demand": "replenish.planning",
+    "forecast_reasons": "replenish.forecast.reasons",
     "in_worker_process": "replenish.execution",
     "kept_models": "replenish.nightly",
+    "leaderboard": "replenish.evaluate.metrics",
     "load_models": "replenish.store.fitted",
     "load_settings": "replenish.settings",
     "load_tables": "replenish.sources.folder",
@@ -71,6 +80,7 @@ _HOME = {
     "rule_values": "replenish.planning",
     "save_models": "replenish.store.fitted",
     "simulate": "replenish.simulate.comparison",
+    "with_volume": "replenish.evaluate.metrics",
     "write_order": "replenish.publish",
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ PLAN = "#1B6E53"
 DEMAND = "#2C6FBB"
 PAST = "#8A8F98"
 SHORT = "#D9772B"
+CYCLE = (DEMAND, PLAN, SHORT, "#7A4FA3", PAST)
 BAND = "rgba(44, 111, 187, 0.16)"
 BAND_INNER = "rgba(44, 111, 187, 0.30)"
 FONT = "Inter, 'Helvetica Neue', Arial, 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
@@ -221,6 +223,34 @@ def sell_out_chart(lines: pd.DataFrame, usual: float = 0.5) -> go.Figure:
     figure.update_xaxes(tickformat=".0%", range=[0, 1])
     figure.update_layout(height=120 + 18 * len(rows), showlegend=False)
     return _styled(figure, "Chance of selling out", "share of days on which full-price demand exceeds the stock", "")
+
+
+def calibration_chart(table: pd.DataFrame, by: str) -> go.Figure:
+    """How often sales lay at or below each quantile, a line per value of `by`, from `evaluate.metrics.calibration`."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(go.Scatter(x=[0, 1], y=[0, 1], mode="lines", name="ideal", line={"color": PAST, "dash": "dot"}))
+    for (value, rows), colour in zip(table.groupby(by, sort=False, observed=True), CYCLE, strict=False):
+        line = {"color": colour}
+        figure.add_scatter(x=rows["quantile"], y=rows["share"], mode="lines+markers", name=str(value), line=line)
+    figure.update_xaxes(tickformat=".0%", range=[0, 1])
+    figure.update_yaxes(tickformat=".0%", range=[0, 1])
+    return _styled(figure, "Calibration", "quantile of the forecast", "share of days at or below it")
+
+
+def reasons_chart(reasons: pd.DataFrame, item_name: str, most: int = 10) -> go.Figure:
+    """What the strongest features multiply an item's forecast by, from `forecast_reasons` of that item."""
+    import plotly.graph_objects as go
+
+    rows = reasons[reasons["feature"] != "usual"]
+    strongest = rows.assign(size=np.log(rows["factor"]).abs()).nlargest(most, "size").iloc[::-1]
+    figure = go.Figure(go.Bar(
+        x=strongest["factor"] - 1, y=strongest["feature"], orientation="h",
+        text=[f"{v:.3g}" for v in strongest["value"]],
+        marker_color=[DEMAND if f > 1 else SHORT for f in strongest["factor"]],
+    ))  # fmt: skip
+    figure.update_xaxes(tickformat="+.0%")
+    return _styled(figure, f"{item_name}: what moves the forecast", "change of the forecast; labels: the feature", "")
 
 
 def policy_frontier_chart(summary: pd.DataFrame, currency: str = "RMB") -> go.Figure:

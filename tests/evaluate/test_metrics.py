@@ -115,3 +115,14 @@ def test_unknown_days_and_columns_are_refused() -> None:
         metrics.leaderboard(make_rows(), days="quiet")
     with pytest.raises(ConfigError, match="no column colour"):
         metrics.leaderboard(make_rows(), by=["colour"])
+
+
+def test_calibration_by_hand() -> None:
+    """Sold days of apples: 10 and 6 against medians of 8 and 5; against q90 of 12 and 8; q75 of 10 and 6 are met."""
+    found = metrics.calibration(make_rows(), by=["category"]).set_index(["category", "quantile"])
+    fruit = found.loc["fruit"]
+    assert fruit.loc[[0.5, 0.75, 0.9], "share"].tolist() == [0, 1, 1]
+    assert fruit.loc[[0.5, 0.75, 0.9], "below"].tolist() == [0, 0, 1]
+    assert found["rows"].tolist() == [2] * 9 + [1] * 9
+    bare = make_rows().assign(**dict.fromkeys(QUANTILE_NAMES, np.nan))
+    assert metrics.calibration(bare).empty

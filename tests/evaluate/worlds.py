@@ -11,14 +11,15 @@ MONTHS = 4
 LAST_DAY = pd.Timestamp("2023-06-30")
 
 
-def long_frames() -> dict[str, pd.DataFrame]:
+def long_frames(months: int = MONTHS) -> dict[str, pd.DataFrame]:
     """The tiny shop's June four times over, the last one where it was: 3 March to 30 June 2023.
 
-    Quantities of a day differ by weekday, so that there is something to forecast: ×1, ×1.5 on Saturday and Sunday.
+    `months`: how many times instead. Quantities of a day differ by weekday, so that there is something to forecast:
+    ×1, ×1.5 on Saturday and Sunday.
     """
     frames = make_tiny_frames()
     for name in ("sales", "wholesale"):
-        shifted = [frames[name].assign(date=frames[name]["date"] - pd.Timedelta(days=30 * k)) for k in range(MONTHS)]
+        shifted = [frames[name].assign(date=frames[name]["date"] - pd.Timedelta(days=30 * k)) for k in range(months)]
         frames[name] = pd.concat(shifted[::-1], ignore_index=True)
     weekend = frames["sales"]["date"].dt.day_of_week >= 5
     loose = frames["sales"]["item_code"] != "M1"

@@ -144,10 +144,10 @@ def _category_prospects(
     tables: Tables, origins: pd.DatetimeIndex, horizon: int, settings: Settings, seed: int, refit_days: int,
     progress: Progress,
 ) -> Iterator[Prospect]:  # fmt: skip
-    """The same for the composites of categories as they were known at each origin."""
+    """The same for the composites of categories as they were known at each origin; closed days are no origin."""
     models: FittedModels | None = None
     chosen, store = category_settings(settings, 0), tables.stores[0]
-    for stage, origin in _stages(origins):
+    for stage, origin in _stages(origins[origins.isin(tables.daily_sales["date"])]):
         composites = category_tables(tables, origin, chosen.history)
         if _too_old(models, origin, refit_days):
             progress(f"{stage}, fitting")
@@ -201,7 +201,8 @@ def _item_facts(ahead: Prospect) -> pd.DataFrame:
 
 def _observed(tables: Tables, until: pd.Timestamp, settings: Settings, level: str) -> pd.DataFrame:
     """What happened, for scoring only, as seen some weeks after the last target day; key (store, item_code, date)."""
-    end = min(tables.daily_sales["date"].max(), until + pd.Timedelta(days=HINDSIGHT_DAYS))
+    days = tables.daily_sales["date"]
+    end = days[days <= until + pd.Timedelta(days=HINDSIGHT_DAYS)].max()
     seen = tables if level == "item" else category_tables(tables, end, settings.history)
     history = build_history(seen, end, settings)
     panel = history.panel

@@ -204,6 +204,22 @@ def with_volume(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.join(third.map(dict(enumerate(VOLUMES))).rename("volume"), on=["store", "item_code"])
 
 
+def calibration(rows: pd.DataFrame, by: Sequence[str] = (), days: str = "sold") -> pd.DataFrame:
+    """How often sales lay at or below each quantile, of the rows with bands.
+
+    Key (*by, quantile). Columns: share (of rows at or below), below (strictly: where goods come in whole packs the
+    quantile is right when its level lies between the two), rows. `by`, `days`: as for `leaderboard`.
+    """
+    scored = rows[DAYS[days](rows) & rows["q50"].notna() & rows["q05"].notna()]
+    parts = [
+        scored.assign(quantile=q, share=scored["actual"] <= scored[name], below=scored["actual"] < scored[name])
+        for name, q in zip(QUANTILE_NAMES, QUANTILES, strict=True)
+    ]
+    columns = {"share": ("share", "mean"), "below": ("below", "mean"), "rows": ("share", "size")}
+    long = pd.concat(parts, ignore_index=True)
+    return long.groupby([*by, "quantile"], observed=True).agg(**columns).reset_index()
+
+
 def leaderboard(
     rows: pd.DataFrame, by: Sequence[str] = (), days: str = "sold", draws: int = 1000, seed: int = 0
 ) -> pd.DataFrame:

@@ -1,0 +1,48 @@
+"""Why the LightGBM member forecasts what it does: SHAP values of its features."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from replenish.errors import ForecastError
+from replenish.forecast.boosting import covariates
+from replenish.forecast.features import PanelMatrix, target_features
+from replenish.forecast.models import read_members
+from replenish.forecast.smoothing import smoothed_levels
+from replenish.records import FittedModels
+
+
+def forecast_reasons(m: PanelMatrix, models: FittedModels, item_codes: list[str], date: pd.Timestamp) -> pd.DataFrame:
+    """What each feature does to the LightGBM member's forecast of these items on a date after the panel.
+
+    Key (item_code, feature). Columns: value (the feature's own), factor (what it multiplies the forecast by: e to the
+    power of its SHAP value, Lundberg & Lee 2017, by LightGBM's exact tree algorithm). The factors of an item times the
+    row `usual` (value empty: the mean over what was learnt from) times the item's base level give the forecast.
+
+    Raises `ForecastError` without the member, for an unknown item or a date not after the panel.
+    """
+    import lightgbm as lgb
+
+    members = read_members(models)
+    unknown = sorted(set(item_codes) - set(m.item_codes))
+    horizon = int((pd.Timestamp(date) - m.dates[-1]).days)
+    if not members.boosting or unknown or horizon < 1:
+        raise ForecastError(
+            f"No reasons for {date:%Y-%m-%d}: the LightGBM member has to take part (here: {bool(members.boosting)}), "
+            f"items have to be known (unknown: {', '.join(unknown) or 'none'}) and the date has to lie after "
+            f"{m.dates[-1]:%Y-%m-%d}."
+        )
+    known = covariates(m, smoothed_levels(m, members.smoothing))
+    wanted = np.isin(m.item_codes, item_codes)[None, :]
+    origin = np.array([len(m.dates) - 1])
+    rows = target_features(m, known.state, origin, horizon, members.categories, wanted)
+    booster = lgb.Booster(model_str=members.boosting)
+    parts = np.asarray(booster.predict(rows, pred_contrib=True, num_threads=1))
+    codes = np.array(m.item_codes)[wanted[0]]
+    names = [*rows.columns, "usual"]
+    values = np.column_stack([rows.to_numpy(dtype=float), np.full(len(rows), np.nan)])
+    return pd.DataFrame({
+        "item_code": np.repeat(codes, len(names)), "feature": np.tile(names, len(codes)),
+        "value": values.ravel(), "factor": np.exp(parts).ravel(),
+    })  # fmt: skip
