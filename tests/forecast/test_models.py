@@ -9,10 +9,13 @@ import pandas as pd
 import pytest
 
 from replenish.errors import ForecastError
+from replenish.forecast import boosting
+from replenish.forecast.boosting import _training_cells, covariates
 from replenish.forecast.demand import CAPPED, NOTHING, _neutral, forecast_matrix
 from replenish.forecast.features import PanelMatrix
 from replenish.forecast.intervals import QUANTILE_NAMES
 from replenish.forecast.models import BIAS_LIMITS, _bias_factor, _fit_members, fit_forecast
+from replenish.forecast.smoothing import fit_smoothing, smoothed_levels
 from replenish.records import DemandForecast, FittedModels, PriceResponse
 from replenish.settings import Settings
 from tests.forecast.shop import matrix, noisy_demand, poisoned
@@ -172,3 +175,15 @@ def test_bad_series_of_every_kind_are_forecast_beside_good_ones():
     assert table.loc["P02", "mean"].max() < 0.5
     assert table.loc["P03", "mean"].max() < 2e5
     assert table.loc["P07", "mean"].between(30, 110).all(), "60 a day, beside all that"
+
+
+def test_large_panels_teach_from_a_random_part(monkeypatch: pytest.MonkeyPatch):
+    """All 3 horizons × 8 items × their days, or about 1,000 of these cells; the same seed draws the same."""
+    m = matrix(noisy_demand(240, 8))
+    known = covariates(m, smoothed_levels(m, fit_smoothing(m, 240)))
+    everything = _training_cells(m, known, 240, SETTINGS.forecast, 0)
+    assert {h: int(c.sum()) for h, c in everything.items()} == {h: 8 * (240 - h - 28) for h in (1, 2, 3)}
+    monkeypatch.setattr(boosting, "MAX_ROWS", 1000)
+    few, again = (_training_cells(m, known, 240, SETTINGS.forecast, 0) for _ in range(2))
+    assert sum(int(c.sum()) for c in few.values()) == pytest.approx(1000, rel=0.1)
+    assert all((few[h] == again[h]).all() and (few[h] <= everything[h]).all() for h in few)

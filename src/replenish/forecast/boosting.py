@@ -69,12 +69,11 @@ def fit_boosting(m: PanelMatrix, known: Covariates, until: int, settings: Foreca
     """
     import lightgbm as lgb
 
-    parts = [_training_rows(m, known, until, h, settings) for h in range(1, settings.horizon_days + 1)]
-    rows = pd.concat(parts, ignore_index=True)
-    if len(rows) < MIN_ROWS:
+    wanted = _training_cells(m, known, until, settings, seed)
+    if sum(int(cells.sum()) for cells in wanted.values()) < MIN_ROWS:
         return ""
-    if len(rows) > MAX_ROWS:
-        rows = rows.sample(MAX_ROWS, random_state=seed)
+    parts = [_training_rows(m, known, until, h, cells, settings) for h, cells in wanted.items()]
+    rows = pd.concat(parts, ignore_index=True)
     data = lgb.Dataset(
         rows.drop(columns=["target", "row_weight"]), rows["target"], weight=rows["row_weight"],
         categorical_feature=CATEGORICAL, free_raw_data=True,
@@ -82,14 +81,36 @@ def fit_boosting(m: PanelMatrix, known: Covariates, until: int, settings: Foreca
     return str(lgb.train(PARAMETERS | {"seed": seed}, data, num_boost_round=ROUNDS).model_to_string())
 
 
+def _training_cells(
+    m: PanelMatrix, known: Covariates, until: int, settings: ForecastSettings, seed: int
+) -> dict[int, NDArray[np.bool_]]:
+    """Which origins × items teach at each horizon; a random part of them where there are more than `MAX_ROWS`.
+
+    Drawn before any row is built: memory must not grow with what is not used.
+    """
+    cells = {}
+    for horizon in range(1, settings.horizon_days + 1):
+        origins = _training_origins(until, horizon, settings)
+        weight = m.weight[origins + horizon] * np.nan_to_num(known.base[origins] * m.price_factor(m.price[origins]))
+        cells[horizon] = (known.state["taught_7"][origins] > 0) & (weight > 0) & np.isfinite(known.level[origins])
+    share = MAX_ROWS / max(sum(int(c.sum()) for c in cells.values()), 1)
+    if share >= 1:
+        return cells
+    rng = np.random.default_rng(seed)
+    return {h: c & (rng.random(c.shape) < share) for h, c in cells.items()}
+
+
+def _training_origins(until: int, horizon: int, settings: ForecastSettings) -> NDArray[np.int64]:
+    return np.arange(max(LONG, until - settings.boosting_days), until - horizon)
+
+
 def _training_rows(
-    m: PanelMatrix, known: Covariates, until: int, horizon: int, settings: ForecastSettings
+    m: PanelMatrix, known: Covariates, until: int, horizon: int, cells: NDArray[np.bool_], settings: ForecastSettings
 ) -> pd.DataFrame:
-    origins = np.arange(max(LONG, until - settings.boosting_days), until - horizon)
+    origins = _training_origins(until, horizon, settings)
     base = known.base[origins]
     recency = np.power(0.5, (until - 1 - origins - horizon) / settings.half_life_days)[:, None]
     weight = m.weight[origins + horizon] * recency * np.nan_to_num(base * m.price_factor(m.price[origins]))
-    cells = (known.state["taught_7"][origins] > 0) & (weight > 0) & np.isfinite(known.level[origins])
     rows = target_features(m, known.state, origins, horizon, known_categories(m), cells)
     ratio = np.minimum(m.neutral[origins + horizon] / base, MAX_RATIO)
     return rows.assign(target=ratio[cells], row_weight=weight[cells])

@@ -191,11 +191,12 @@ def _store_features(m: PanelMatrix) -> dict[str, Array]:
     shape = np.ones((1, len(m.item_codes)))
     sold = (m.sold > 0).astype(float)
     value = np.nan_to_num(m.sold * m.price)
-    groups = (m.category[:, None] == m.category[None, :]).astype(float)
+    names, position = np.unique(m.category, return_inverse=True)
+    groups = np.eye(len(names))[position]
     out = {f"traffic_{k}": _relative(traffic, is_open, k) * shape for k in (1, 3, SHORT)}
-    out |= {f"category_{k}": _relative(value @ groups, is_open * shape, k) for k in (1, 3, SHORT)}
+    out |= {f"category_{k}": _relative((value @ groups)[:, position], is_open * shape, k) for k in (1, 3, SHORT)}
     out["items_sold"] = _relative(sold.sum(1, keepdims=True), is_open, 1) * shape
-    out["category_items_sold"] = _relative(sold @ groups, is_open * shape, 1)
+    out["category_items_sold"] = _relative((sold @ groups)[:, position], is_open * shape, 1)
     return out
 
 
