@@ -96,6 +96,7 @@ def page(rows: list[Row]) -> str:
 
 Others, each by its own command: `python benchmarks/rollup.py` (10 million transactions to item-days),
 `python benchmarks/market.py` (one simulated day), `python -m benchmarks.reference_case` (the page `docs/reference-case.md`),
+`python -m benchmarks.forecasting` (speed of the forecasts beside statsforecast, see `benchmarks/forecasting.md`),
 `python -m benchmarks.stockouts` (sold-out days found and recovered, see `docs/forecasting.md`),
 `python -m benchmarks.optimiser` (the optimiser on seeded shops beside CBC, SCIP and plain HiGHS).
 """

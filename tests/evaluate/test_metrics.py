@@ -110,6 +110,12 @@ def test_volume_thirds_go_by_value_sold() -> None:
     assert volume.tolist() == ["middle", "middle", "high", "low"]
 
 
+def test_an_item_without_any_price_is_of_low_volume() -> None:
+    rows = make_rows()
+    rows.loc[rows["item_code"] == "pepper", "price_assumed"] = np.nan
+    assert metrics.with_volume(rows)["volume"].tolist() == ["middle", "middle", "low"]
+
+
 def test_unknown_days_and_columns_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"Unknown days “quiet”: choose one of sold, offered, sold_out, all\."):
         metrics.leaderboard(make_rows(), days="quiet")

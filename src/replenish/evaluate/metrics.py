@@ -199,7 +199,7 @@ METRICS: tuple[Metric, ...] = (
 
 def with_volume(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with `volume`: which third (low, middle, high) of the items its item is in by mean value sold."""
-    value = (rows["actual"] * rows["price_assumed"]).groupby([rows["store"], rows["item_code"]]).mean()
+    value = (rows["actual"] * rows["price_assumed"]).groupby([rows["store"], rows["item_code"]]).mean().fillna(0.0)
     third = ((value.rank(method="first") - 1) * len(VOLUMES) // len(value)).astype(int)
     return rows.join(third.map(dict(enumerate(VOLUMES))).rename("volume"), on=["store", "item_code"])
 
