@@ -47,7 +47,8 @@ def forecast_matrix(
         )
     origin = np.array([len(m.dates) - 1])
     names = items.set_index("item_code")["item_name"]
-    rows = np.array([m.item_codes.index(c) for c in item_codes])
+    position = {code: k for k, code in enumerate(m.item_codes)}
+    rows = np.array([position[c] for c in item_codes])
     categories = future_values(m, members.arima, max(horizons))
     every = member_forecasts(m, members, dict.fromkeys(horizons, origin))
     parts, parts_members = [], []
