@@ -175,7 +175,9 @@ class Scenarios:
     `demand` [unit] at the reference price, `elasticity` (negative), `cost` [money/unit].
     `demand_at` keeps the mean curve at the posterior mean elasticity, so that ignorance does not pay.
     `drawn_days`: the past day behind each scenario, for resampling. `transfers` [unit at the reference price]: demand
-    that reaches an item because others are served worse than usual (negative: better); none when absent.
+    that reaches an item because others are served worse than usual (negative: better); none when absent. Of a unit the
+    item itself does not serve: `found_elsewhere`, the share that others have on the shelf, and `worth_elsewhere`, what
+    it earns there [money/unit]; nothing when absent.
     """
 
     item_codes: tuple[str, ...]
@@ -185,21 +187,39 @@ class Scenarios:
     cost: NDArray[np.float64]
     drawn_days: NDArray[np.datetime64]
     transfers: NDArray[np.float64] | None = None
+    found_elsewhere: NDArray[np.float64] | None = None
+    worth_elsewhere: NDArray[np.float64] | None = None
 
     @property
     def n(self) -> int:
         """Number of scenarios."""
         return int(self.demand.shape[0])
 
+    @property
+    def settled(self) -> bool:
+        """Whether it is told what unserved demand finds elsewhere."""
+        return self.found_elsewhere is not None
+
     def demand_at(self, item: int, price_ratio: float) -> NDArray[np.float64]:
-        """Demand of one item [unit, shape n] at `price_ratio` = price ÷ reference price, with what other items pass on.
+        """Demand of one item [unit, shape n] at `price_ratio` = price ÷ reference price, with what others pass on.
+
+        `first_choice_at` is the same without.
+        """
+        passed_on = 0.0 if self.transfers is None else self.transfers[:, item]
+        return np.asarray((self.demand[:, item] + passed_on) * self._price_factor(item, price_ratio))
+
+    def first_choice_at(self, item: int, price_ratio: float) -> NDArray[np.float64]:
+        """Demand of one item [unit, shape n] at that price ratio without what others pass on."""
+        return np.asarray(self.demand[:, item] * self._price_factor(item, price_ratio))
+
+    def _price_factor(self, item: int, price_ratio: float) -> NDArray[np.float64]:
+        """Demand at `price_ratio` ÷ demand at the reference price (n).
 
         Design, section 4: the elasticity draws are scaled so that their mean curve is that of the posterior mean.
         """
         factor = np.power(price_ratio, self.elasticity[:, item])
         factor *= price_ratio ** self.mean_elasticity[item] / factor.mean()
-        passed_on = 0.0 if self.transfers is None else self.transfers[:, item]
-        return np.asarray((self.demand[:, item] + passed_on) * factor)
+        return np.asarray(factor)
 
 
 @dataclass(frozen=True)

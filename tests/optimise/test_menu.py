@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from replenish.optimise.menu import RuleColumn, build_menu, order_grid, undominated
+from replenish.optimise.menu import RuleColumn, build_menu, capped_mean, order_grid, undominated
 from replenish.records import Override, OverrideKind
 from tests.optimise.worlds import candidate, menu_of, rules, scenarios, shop
 
@@ -130,3 +132,24 @@ def test_dominance_by_hand() -> None:
     assert undominated(menu, [RuleColumn(cover, 0.5), spend]).index.tolist() == [0, 3, 4, 6]
     assert undominated(menu, [RuleColumn(cover, np.inf), spend]).index.tolist() == [0, 3, 4, 6]
     assert undominated(menu, []).index.tolist() == [0, 6]
+
+
+def test_the_capped_mean_is_the_mean_of_what_is_capped() -> None:
+    values, weights = np.array([3.0, 1.0, 2.0, 2.0]), np.array([0.5, -1.0, 2.0, 1.0])
+    limits = np.array([0.0, 1.0, 1.5, 2.0, 9.0])
+    direct = [(weights * np.minimum(values, limit)).mean() for limit in limits]
+    assert capped_mean(values, weights, limits) == pytest.approx(direct)
+
+
+@pytest.mark.parametrize("goodwill", [0.0, 0.5])
+def test_what_rivals_would_have_sold_is_charged(goodwill: float) -> None:
+    # Demand 6 and 10, cost 1, price 2. On the second day half of what is missed is found elsewhere and worth 0.8 each.
+    item = candidate("red", goodwill=goodwill)
+    draws = replace(
+        scenarios({"red": [6.0, 10.0]}, {"red": 1.0}),
+        found_elsewhere=np.array([[0.0], [0.5]]), worth_elsewhere=np.array([[0.0], [0.8]]),
+    )  # fmt: skip
+    offers = build_menu([item], draws, rules()).offers.set_index("order_quantity")
+    # Eight: profit (12 + 16)/2 − 8 = 6; second day 8 served cost 0.8 each, 2 are missed, of which one goes home.
+    assert offers.loc[8.0, "profit"] == pytest.approx(6.0)
+    assert offers.loc[8.0, "value"] == pytest.approx(6.0 - (8 * 0.8 + goodwill) / 2)

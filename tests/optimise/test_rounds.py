@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from replenish.optimise import rounds
-from replenish.optimise.judge import Line
+from replenish.optimise.judge import Line, judge
 from replenish.optimise.menu import build_menu
 from replenish.optimise.model import Problem
 from replenish.optimise.rounds import NOT_SETTLED, Settled, settle, with_transfers
@@ -80,3 +80,44 @@ def test_a_sold_out_item_passes_on_what_it_could_not_serve() -> None:
     assert moved.demand_at(1, 1.0) == pytest.approx([5.5, 5.5])
     # Asked again, it starts from first-choice demand, not from what had moved before.
     assert with_transfers(moved, lines, switching).transfers == pytest.approx(moved.transfers)
+
+
+# Ten days of two peppers whose demand moves by itself; six of ten who miss theirs take the other one.
+UNSTEADY = scenarios(
+    {"red": [6, 9, 12, 15, 6, 9, 12, 15, 10, 11], "green": [14, 8, 5, 11, 7, 13, 10, 6, 9, 12]},
+    {"red": 1.0, "green": 1.0},
+)
+SWITCHING = Switching(np.array([0, 0]), np.ones(2), np.full(2, 2.0), np.full(2, 0.6))
+
+
+def _profit(red: float, green: float) -> float:
+    lines = [Line(PEPPERS[0], 2.0, red), Line(PEPPERS[1], 2.0, green)]
+    return judge(lines, with_transfers(UNSTEADY, lines, SWITCHING)).expected()
+
+
+def test_a_category_is_stocked_as_one() -> None:
+    free = rules()
+
+    def pose(given: Scenarios) -> Problem:
+        return Problem(build_menu(PEPPERS, given, free), free)
+
+    def solve(problem: Problem, start: Sequence[int], gap: float) -> Solution:
+        return solve_menu(problem, EXACT.model_copy(update={"gap": gap}), start)
+
+    found = settle(UNSTEADY, PEPPERS, SWITCHING, pose, solve, 0.0)
+    orders = {code: order for code, (_, order) in chosen_lines(found.problem, found.solution).items()}
+    best = max(_profit(r, g) for r in range(1, 20) for g in range(1, 20))
+    assert found.worth == pytest.approx(_profit(orders["red"], orders["green"]))
+    assert found.worth == pytest.approx(best, rel=0.01)
+
+
+def test_what_is_missed_is_worth_its_price_where_a_rival_has_stock_left() -> None:
+    lines = [Line(PEPPERS[0], 2.0, 16.0), Line(PEPPERS[1], 2.0, 4.0)]
+    moved = with_transfers(UNSTEADY, lines, SWITCHING)
+    assert moved.found_elsewhere is not None
+    assert moved.worth_elsewhere is not None
+    # 0.6 · (14 − 4) = 6 move to red, which has 16 for 6 + 6; a further unit of green is taken up by red at 2 × 0.6.
+    assert moved.demand_at(0, 1.0)[0] == pytest.approx(12.0)
+    assert (moved.found_elsewhere[0, 1], moved.worth_elsewhere[0, 1]) == pytest.approx((0.6, 1.2))
+    # Green has sold out, so nobody takes up what red does not serve.
+    assert (moved.found_elsewhere[0, 0], moved.worth_elsewhere[0, 0]) == (0.0, 0.0)

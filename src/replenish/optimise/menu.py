@@ -2,7 +2,7 @@
 
 For offer m of item i (price p, order q), means over the scenarios, w_i = p⁰·E[D(p⁰)]:
 
-- value π = E[profit − goodwill·lost]; spend b = q·E[c]
+- value π = E[profit − goodwill·gone − worth elsewhere·served] (see `_forgone`); spend b = q·E[c]
 - cover v = p⁰·min(E[min(u, D)], E[D(p⁰)]): full price only, at the reference price
 - price index coefficient w_i·(p/p⁰ − 1)
 
@@ -157,8 +157,9 @@ def _rung_offers(
     # Cover counts min(u, D), what is served at full price: clearance buyers who would have paid it are included.
     served = out.sales + c.terms.cannibalisation * out.clearance
     weight = c.terms.reference_price * base
+    forgone = _forgone(c, scenarios, k, ratio, orders) if scenarios.settled else c.terms.goodwill * out.lost
     by_offer = {
-        "order_quantity": orders, "value": out.profit - c.terms.goodwill * out.lost, "profit": out.profit,
+        "order_quantity": orders, "value": out.profit - forgone, "profit": out.profit,
         "sales": out.sales, "clearance": out.clearance, "waste": out.waste, "carried_on": out.carried_on,
         "sell_out": sold_out, "spend": orders * unit_cost,
         "cover_value": c.terms.reference_price * np.minimum(served, base),
@@ -170,14 +171,49 @@ def _rung_offers(
     }  # fmt: skip
     columns = by_offer | {name: np.full(len(orders), v, dtype=_kind(v)) for name, v in by_rung.items()}
     if rules.risk_weight > 0:
-        columns[BY_SCENARIO] = _value_by_scenario(c, orders, demand, price, scenarios.cost[:, k])
+        columns[BY_SCENARIO] = _value_by_scenario(c, scenarios, k, orders, demand, price)
     return columns
 
 
-def _value_by_scenario(c: Candidate, orders: Array, demand: Array, price: float, cost: Array) -> Array:
+def _value_by_scenario(c: Candidate, scenarios: Scenarios, k: int, orders: Array, demand: Array, price: float) -> Array:
     """Value of every order in every scenario [money] (orders × scenarios)."""
-    out = day_outcome(orders[:, None], demand[None, :], price, cost[None, :], c.terms)
-    return out.profit - c.terms.goodwill * out.lost
+    out = day_outcome(orders[:, None], demand[None, :], price, scenarios.cost[:, k][None, :], c.terms)
+    if not scenarios.settled:
+        return out.profit - c.terms.goodwill * out.lost
+    first, missed, met = _forgone_rates(c, scenarios, k, price / c.terms.reference_price)
+    served = np.minimum(first[None, :], _usable(c, orders)[:, None])
+    return np.asarray(out.profit - missed * (first - served) - met * served)
+
+
+def _forgone(c: Candidate, scenarios: Scenarios, k: int, ratio: float, orders: Array) -> Array:
+    """What the objective takes off the expected profit for every order [money].
+
+    Goodwill for demand that goes home without; and, of what is served, what other items would have earned with the same
+    shoppers, so that a category is stocked as one and its items do not each buy for the same shopper.
+    """
+    first, missed, met = _forgone_rates(c, scenarios, k, ratio)
+    return np.asarray((missed * first).mean() + capped_mean(first, met - missed, _usable(c, orders)))
+
+
+def _forgone_rates(c: Candidate, scenarios: Scenarios, k: int, ratio: float) -> tuple[Array, Array, Array]:
+    """First-choice demand [unit], and what each unit missed and each unit met takes off [money/unit], by scenario."""
+    found, worth = scenarios.found_elsewhere, scenarios.worth_elsewhere
+    none = np.zeros(scenarios.n)
+    missed = c.terms.goodwill * (1 - (none if found is None else found[:, k]))
+    return scenarios.first_choice_at(k, ratio), missed, none if worth is None else worth[:, k]
+
+
+def _usable(c: Candidate, orders: Array) -> Array:
+    return (1 - c.terms.loss_rate) * orders + c.terms.carried_over
+
+
+def capped_mean(values: Array, weights: Array, limits: Array) -> Array:
+    """Mean of weight·min(value, limit) for every limit; values and weights of equal length."""
+    order = np.argsort(values)
+    below = np.append(0.0, np.cumsum((values * weights)[order]))
+    above = weights.sum() - np.append(0.0, np.cumsum(weights[order]))
+    at = np.searchsorted(values[order], limits, side="right")
+    return np.asarray((below[at] + limits * above[at]) / len(values))
 
 
 def _kind(value: object) -> type:

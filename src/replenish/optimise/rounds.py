@@ -2,6 +2,10 @@
 
 What moves depends on the plan, and the plan on what moves. Each round solves the menu under the last plan's transfers;
 a plan has settled when it is optimal, to the gap asked for, under its own. Its bound is proven given those transfers.
+
+Each item deciding for itself would order too much: it would count as lost what rivals sell instead (with substitution
+newsvendors who decide apart overstock: Netessine & Rudi, Operations Research 2003). So the menu also charges every unit
+served with what the others' spare stock would have earned of it, at the margin of the last plan.
 """
 
 from __future__ import annotations
@@ -29,12 +33,16 @@ NOT_SETTLED = "not settled"
 
 @dataclass(frozen=True)
 class Settled:
-    """The best plan found; `scenarios` carry what moves under it, `problem` is the menu under them."""
+    """The best plan found; `scenarios` carry what moves under it, `problem` is the menu under them.
+
+    `worth`: profit less goodwill and priced shortfall of all items together under the plan's own transfers [money].
+    """
 
     problem: Problem
     solution: Solution
     scenarios: Scenarios
     rounds: int
+    worth: float
 
 
 def settle(
@@ -59,12 +67,13 @@ def settle(
         answer = solve(problem, rows, gap)
         if len(rows) == len(lines):
             own = _under_own_transfers(problem, rows, answer, gap)
-            if best is None or own.objective > best.solution.objective:
-                best = Settled(problem, own, moved, number)
+            worth = own.objective + _charged(moved, lines)
+            if best is None or worth > best.worth:
+                best = Settled(problem, own, moved, number, worth)
             if own.gap <= gap:
                 break
     # No plan's offers were in its own menu: the last one is feasible, but its gap holds for the transfers before it.
-    return best or Settled(problem, replace(answer, status=NOT_SETTLED), moved, MOST_ROUNDS)
+    return best or Settled(problem, replace(answer, status=NOT_SETTLED), moved, MOST_ROUNDS, float("nan"))
 
 
 def chosen_lines(problem: Problem, solution: Solution, candidates: Mapping[str, Candidate]) -> list[Line]:
@@ -77,18 +86,40 @@ def chosen_lines(problem: Problem, solution: Solution, candidates: Mapping[str, 
 def with_transfers(scenarios: Scenarios, lines: Sequence[Line], switching: Switching) -> Scenarios:
     """The scenarios with the demand these lines leave to, or take from, other items of their group.
 
-    An item's availability is the share of its first-choice demand that its stock serves, scenario by scenario.
+    An item's availability is the share of its first-choice demand that its stock serves, scenario by scenario. What it
+    does not serve is worth its price elsewhere, less the worth of keeping the unit, where a rival has stock left.
     """
-    plain = replace(scenarios, transfers=None)
-    listed = np.zeros(len(plain.item_codes), dtype=bool)
-    served = np.zeros_like(plain.demand)
+    plain = replace(scenarios, transfers=None, found_elsewhere=None, worth_elsewhere=None)
+    listed, margin = np.zeros(len(plain.item_codes), dtype=bool), np.zeros(len(plain.item_codes))
+    served, spare = np.zeros_like(plain.demand), np.zeros_like(plain.demand)
     for line in lines:
         k, terms = plain.item_codes.index(line.candidate.item_code), line.candidate.terms
-        demand = plain.demand_at(k, line.price / terms.reference_price)
-        usable = (1 - terms.loss_rate) * line.order_quantity + terms.carried_over
-        listed[k] = True
+        demand, usable = plain.demand_at(k, line.price / terms.reference_price), _usable(line)
+        listed[k], margin[k] = True, line.price - (terms.carry_value if terms.keeps else 0.0)
         served[:, k] = np.minimum(1.0, np.divide(usable, demand, out=np.ones_like(demand), where=demand > 0))
-    return replace(plain, transfers=switching.transfers(plain.demand, listed, served))
+    moved = replace(plain, transfers=switching.transfers(plain.demand, listed, served))
+    for line in lines:
+        k = plain.item_codes.index(line.candidate.item_code)
+        spare[:, k] = moved.demand_at(k, line.price / line.candidate.terms.reference_price) < _usable(line)
+    found, worth = switching.elsewhere(plain.demand, listed, spare, margin)
+    return replace(moved, found_elsewhere=found, worth_elsewhere=worth)
+
+
+def _usable(line: Line) -> float:
+    """Stock of the line that can be sold [unit]."""
+    return (1 - line.candidate.terms.loss_rate) * line.order_quantity + line.candidate.terms.carried_over
+
+
+def _charged(moved: Scenarios, lines: Sequence[Line]) -> float:
+    """What the lines were charged for serving shoppers whom others would have served too [money]."""
+    if moved.worth_elsewhere is None:
+        return 0.0
+    total = 0.0
+    for line in lines:
+        k, ratio = moved.item_codes.index(line.candidate.item_code), line.price / line.candidate.terms.reference_price
+        served = np.minimum(moved.first_choice_at(k, ratio), _usable(line))
+        total += float((moved.worth_elsewhere[:, k] * served).mean())
+    return total
 
 
 def offer_rows(menu: Menu, lines: Sequence[Line]) -> tuple[int, ...]:

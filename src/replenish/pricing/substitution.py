@@ -183,6 +183,21 @@ class Switching:
             out[:, mine] = moved[:, mine] @ _destinations(value[mine], listed[mine])
         return np.asarray(np.maximum(out / self.price, -demand))
 
+    def elsewhere(self, demand: Array, listed: NDArray[np.bool_], spare: Array, margin: Array) -> tuple[Array, Array]:
+        """Of a unit of first-choice demand that an item does not serve: the share others serve, what they earn of it.
+
+        Both n × k, the latter in money/unit of the item. `spare`: 1 where an item has stock left (n × k); `margin`:
+        what one more sale of it is worth [money/unit, k]. Shares and worth follow the demand as in `transfers`.
+        """
+        value = self.price * demand.mean(0)
+        share, worth = np.zeros_like(demand), np.zeros_like(demand)
+        for number in np.unique(self.group):
+            mine = np.flatnonzero(self.group == number)
+            to = _destinations(value[mine], listed[mine]).T
+            share[:, mine] = self.share[mine] * (spare[:, mine] @ to)
+            worth[:, mine] = self.share[mine] * self.price[mine] * ((spare * (margin / self.price))[:, mine] @ to)
+        return share, worth
+
 
 def switching_between(
     history: DemandHistory, item_codes: Sequence[str], prices: Mapping[str, float], response: PriceResponse
