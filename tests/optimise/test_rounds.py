@@ -107,8 +107,8 @@ def test_a_category_is_stocked_as_one() -> None:
     found = settle(UNSTEADY, PEPPERS, SWITCHING, pose, solve, 0.0)
     orders = {code: order for code, (_, order) in chosen_lines(found.problem, found.solution).items()}
     best = max(_profit(r, g) for r in range(1, 20) for g in range(1, 20))
-    assert found.worth == pytest.approx(_profit(orders["red"], orders["green"]))
-    assert found.worth == pytest.approx(best, rel=0.01)
+    assert found.solution.objective == pytest.approx(_profit(orders["red"], orders["green"]))
+    assert found.solution.objective == pytest.approx(best, rel=0.01)
 
 
 def test_what_is_missed_is_worth_its_price_where_a_rival_has_stock_left() -> None:

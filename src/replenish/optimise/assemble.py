@@ -63,17 +63,44 @@ class DayPlan:
         return table.set_index("item_code")["carried_on"] if len(table) else pd.Series(dtype=float)
 
 
-def judge_day(
-    date: pd.Timestamp, problem: Problem, solution: Solution, candidates: Sequence[Candidate], scenarios: Scenarios,
-    fresh: Scenarios, habits: ShopHabits, settings: Settings, notes: tuple[str, ...],
-    passed_on: PassedOn = as_they_are,
-) -> DayPlan:  # fmt: skip
+@dataclass(frozen=True)
+class SolvedDay:
+    """One day decided and not yet judged (see `DayPlan`).
+
+    `passed_on(fresh, lines)`: the fresh scenarios with what these lines leave to other items.
+    """
+
+    date: pd.Timestamp
+    problem: Problem
+    solution: Solution
+    candidates: dict[str, Candidate]
+    scenarios: Scenarios
+    fresh: Scenarios
+    notes: tuple[str, ...]
+    passed_on: PassedOn = as_they_are
+
+    @property
+    def lines(self) -> list[Line]:
+        """The chosen offers."""
+        return chosen_lines(self.problem, self.solution, self.candidates)
+
+    @property
+    def promised(self) -> float:
+        """Expected profit on the optimiser's own scenarios [money]."""
+        return float(self.problem.menu.offers.loc[list(self.solution.chosen), "profit"].sum())
+
+    def judged(self) -> Judgement:
+        """The chosen offers on the fresh scenarios."""
+        return judge(self.lines, self.passed_on(self.fresh, self.lines))
+
+
+def judge_day(day: SolvedDay, habits: ShopHabits, settings: Settings) -> DayPlan:
     """The chosen offers and the two cost-plus baselines, all played on the same fresh scenarios.
 
-    `passed_on(fresh, lines)`: the fresh scenarios with what these lines leave to other items; each plan has its own.
+    What each leaves to other items is its own.
     """
-    by_code = {c.item_code: c for c in candidates}
-    lines = chosen_lines(problem, solution, by_code)
+    lines, candidates, passed_on = day.lines, list(day.candidates.values()), day.passed_on
+    scenarios, fresh = day.scenarios, day.fresh
     mine = passed_on(fresh, lines)
     given = (habits, settings.rules, max(len(lines), 1))
 
@@ -91,19 +118,18 @@ def judge_day(
         mix = mixed_lines(lines, best, usual, taken)
         return day_profit(mix, passed_on(fresh, mix))
 
-    promised = float(problem.menu.offers.loc[list(solution.chosen), "profit"].sum())
     return DayPlan(
-        date,
-        problem,
-        solution,
-        by_code,
+        day.date,
+        day.problem,
+        day.solution,
+        day.candidates,
         scenarios,
         mine,
-        promised,
+        day.promised,
         plan,
         baseline,
         judge(practice, passed_on(fresh, practice)),
-        notes,
+        day.notes,
         split=split_gain(profit_of),
     )
 

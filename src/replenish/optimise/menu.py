@@ -4,7 +4,7 @@ For offer m of item i (price p, order q), means over the scenarios, w_i = p⁰·
 
 - value π = E[profit − goodwill·gone − worth elsewhere·served] (see `_forgone`); spend b = q·E[c]
 - cover v = p⁰·min(E[min(u, D)], E[D(p⁰)]): full price only, at the reference price
-- price index coefficient w_i·(p/p⁰ − 1)
+- price index coefficient w_i·(p/p⁰ − 1); where the index is held against other prices, those stand for p⁰
 
 Orders are whole multiples from the minimum display to the first that reaches the 99 % quantile of full-price demand.
 The value of a category is Σ p⁰·E[D(p⁰)] over its candidates.
@@ -31,7 +31,10 @@ MAX_ORDERS = 80
 
 @dataclass(frozen=True)
 class Candidate:
-    """One item that may be listed: its terms, ladder and order grid."""
+    """One item that may be listed: its terms, ladder and order grid.
+
+    `index_price`: what its price is held against in the price index [money/unit]; None: the reference price.
+    """
 
     item_code: str
     category: str
@@ -43,6 +46,7 @@ class Candidate:
     shelf_space: float = 0.0
     shelf_life_days: int = 1
     supplier: str = ""
+    index_price: float | None = None
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ def _rung_offers(
     base = float(scenarios.demand[:, k].mean())
     # Cover counts min(u, D), what is served at full price: clearance buyers who would have paid it are included.
     served = out.sales + c.terms.cannibalisation * out.clearance
-    weight = c.terms.reference_price * base
+    index_price = c.terms.reference_price if c.index_price is None else c.index_price
     forgone = _forgone(c, scenarios, k, ratio, orders) if scenarios.settled else c.terms.goodwill * out.lost
     by_offer = {
         "order_quantity": orders, "value": out.profit - forgone, "profit": out.profit,
@@ -166,7 +170,7 @@ def _rung_offers(
     }  # fmt: skip
     by_rung = {
         "item_code": c.item_code, "category": c.category, "price": price, "demand": demand.mean(),
-        "index_coefficient": weight * (ratio - 1.0), "index_weight": weight,
+        "index_coefficient": base * (price - index_price), "index_weight": base * index_price,
         "price_changed": float(abs(ratio - 1.0) > 1e-9), "shelf_space": c.shelf_space, "supplier": c.supplier,
     }  # fmt: skip
     columns = by_offer | {name: np.full(len(orders), v, dtype=_kind(v)) for name, v in by_rung.items()}

@@ -31,12 +31,16 @@ LIMIT_SETTING = {
 
 @dataclass(frozen=True)
 class Problem:
-    """What the optimiser decides on: the menu, the rules, items the planner wants listed, rules switched off."""
+    """What the optimiser decides on: the menu, the rules, items the planner wants listed, rules switched off.
+
+    `offset`: a constant of the objective [money], the same for every plan; gaps are relative to the objective with it.
+    """
 
     menu: Menu
     rules: RuleSettings
     must_list: tuple[str, ...] = ()
     relaxed: frozenset[str] = field(default_factory=frozenset)
+    offset: float = 0.0
 
     def active(self, name: str) -> bool:
         """Whether the rule of that name (a function of `constraints.py`) is in force."""

@@ -5,7 +5,8 @@ a plan has settled when it is optimal, to the gap asked for, under its own. Its 
 
 Each item deciding for itself would order too much: it would count as lost what rivals sell instead (with substitution
 newsvendors who decide apart overstock: Netessine & Rudi, Operations Research 2003). So the menu also charges every unit
-served with what the others' spare stock would have earned of it, at the margin of the last plan.
+served with what the others' spare stock would have earned of it, at the margin of the last plan; what that plan is
+charged is given back as a constant, so that the objective is the profit of all items together.
 """
 
 from __future__ import annotations
@@ -33,16 +34,12 @@ NOT_SETTLED = "not settled"
 
 @dataclass(frozen=True)
 class Settled:
-    """The best plan found; `scenarios` carry what moves under it, `problem` is the menu under them.
-
-    `worth`: profit less goodwill and priced shortfall of all items together under the plan's own transfers [money].
-    """
+    """The best plan found; `scenarios` carry what moves under it, `problem` is the menu under them."""
 
     problem: Problem
     solution: Solution
     scenarios: Scenarios
     rounds: int
-    worth: float
 
 
 def settle(
@@ -62,18 +59,17 @@ def settle(
     for number in range(1, MOST_ROUNDS + 1):
         lines = chosen_lines(problem, answer, by_code)
         moved = with_transfers(scenarios, lines, switching)
-        problem = pose(moved)
+        problem = replace(pose(moved), offset=_charged(moved, lines))
         rows = offer_rows(problem.menu, lines)
         answer = solve(problem, rows, gap)
         if len(rows) == len(lines):
             own = _under_own_transfers(problem, rows, answer, gap)
-            worth = own.objective + _charged(moved, lines)
-            if best is None or worth > best.worth:
-                best = Settled(problem, own, moved, number, worth)
+            if best is None or own.objective > best.solution.objective:
+                best = Settled(problem, own, moved, number)
             if own.gap <= gap:
                 break
     # No plan's offers were in its own menu: the last one is feasible, but its gap holds for the transfers before it.
-    return best or Settled(problem, replace(answer, status=NOT_SETTLED), moved, MOST_ROUNDS, float("nan"))
+    return best or Settled(problem, replace(answer, status=NOT_SETTLED), moved, MOST_ROUNDS)
 
 
 def chosen_lines(problem: Problem, solution: Solution, candidates: Mapping[str, Candidate]) -> list[Line]:
@@ -133,7 +129,7 @@ def offer_rows(menu: Menu, lines: Sequence[Line]) -> tuple[int, ...]:
 
 def _under_own_transfers(problem: Problem, rows: tuple[int, ...], answer: Solution, gap: float) -> Solution:
     """The plan `rows` as a solution of the problem that its own transfers pose; `answer` solved that and bounds it."""
-    objective = objective_of(problem, rows)
+    objective = objective_of(problem, rows) + problem.offset
     bound = max(answer.bound, objective)
     open_gap = relative_gap(objective, bound)
     status = answer.status if open_gap <= max(gap, answer.gap) else NOT_SETTLED

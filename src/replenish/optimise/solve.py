@@ -67,6 +67,7 @@ def plan_if_any(problem: Problem, settings: SolverSettings, start: Sequence[int]
 def _run(search: Search, start: Sequence[int]) -> bool:
     """All steps, until the gap is reached; False when no plan satisfies all rules."""
     relaxed = search.relax()
+    search.settings = _gap_without_offset(search)
     if relaxed.status == "infeasible":
         return False
     if relaxed.status == "optimal" and search.gap > FIRST_GAP:
@@ -79,6 +80,15 @@ def _run(search: Search, start: Sequence[int]) -> bool:
     return True
 
 
+def _gap_without_offset(search: Search) -> SolverSettings:
+    """The settings with the gap relative to the objective as the search counts it, which has no offset."""
+    offset, bound = search.problem.offset, search.bound
+    if offset == 0 or not np.isfinite(bound) or bound == 0:
+        return search.settings
+    gap = search.settings.gap * abs(bound + offset) / abs(bound)
+    return search.settings.model_copy(update={"gap": gap})
+
+
 def _solution(search: Search, status: str, begin: float) -> Solution:
     problem, best = search.problem, search.best
     if best is None:
@@ -86,8 +96,9 @@ def _solution(search: Search, status: str, begin: float) -> Solution:
     bound = max(search.bound, best.objective)
     if not np.isfinite(bound):  # without a relaxation: every item at its best, rules forgotten
         bound = max(float(search.offers.groupby("item_code")["value"].max().clip(lower=0).sum()), best.objective)
-    gap = relative_gap(best.objective, bound)
+    objective, bound = best.objective + problem.offset, bound + problem.offset
+    gap = relative_gap(objective, bound)
     solver = "greedy by the relaxation's prices" if status == "greedy" else "HiGHS"
     seconds = time.perf_counter() - begin
     short = shortfall(problem, best.chosen)
-    return Solution(best.chosen, best.objective, bound, gap, status, solver, seconds, short)
+    return Solution(best.chosen, objective, bound, gap, status, solver, seconds, short)

@@ -7,8 +7,11 @@ from replenish.planning.categories import (
 )
 from replenish.planning.days import (
     day_problem,
+    held_to,
+    lay_groundwork,
     plan_day,
     plan_days,
+    solve_day,
 )
 from replenish.planning.plan import (
     PlanningSession,
@@ -44,7 +47,9 @@ __all__ = [
     "fit_category_models",
     "fit_models",
     "forecast_demand",
+    "held_to",
     "joint_residuals",
+    "lay_groundwork",
     "look_ahead",
     "make_category_plan",
     "make_plan",
@@ -56,4 +61,5 @@ __all__ = [
     "replan",
     "rule_values",
     "silent",
+    "solve_day",
 ]

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import pandas as pd
 
 from replenish.errors import InfeasiblePlanError
-from replenish.optimise.assemble import DayPlan, judge_day
+from replenish.optimise.assemble import DayPlan, SolvedDay, judge_day
 from replenish.optimise.baseline import ShopHabits, shop_habits
 from replenish.optimise.candidates import build_candidates
 from replenish.optimise.judge import Line
 from replenish.optimise.menu import Candidate, build_menu
 from replenish.optimise.model import Problem
 from replenish.optimise.play import judge_week
-from replenish.optimise.rounds import NOT_SETTLED, chosen_lines, offer_rows, settle, with_transfers
+from replenish.optimise.rounds import NOT_SETTLED, offer_rows, settle, with_transfers
 from replenish.optimise.scenarios import ResidualPool, draw_scenarios
 from replenish.optimise.solve import solve_menu
 from replenish.optimise.week import Day, only_last_carries, solve_week
@@ -88,9 +88,9 @@ def plan_day(
     if key not in keep.groundwork:
         keep.groundwork[key] = lay_groundwork(ahead, pool, day, carried, settings, seed)
     ground = keep.groundwork[key]
-    plan = _solved(ground, settings, _on(day, locks), keep.lines.get(key, ()))
-    keep.lines.setdefault(key, chosen_lines(plan.problem, plan.solution, plan.candidates))
-    return plan
+    solved = solve_day(ground, settings, _on(day, locks), keep.lines.get(key, ()))
+    keep.lines.setdefault(key, solved.lines)
+    return judge_day(solved, ground.habits, settings)
 
 
 def _ground_key(day: pd.Timestamp, carried: pd.Series, settings: Settings, seed: int) -> Hashable:
@@ -113,8 +113,23 @@ def lay_groundwork(
     return Groundwork(day, tuple(candidates), scenarios, fresh, shop_habits(ahead.history), switching, notes)
 
 
-def _solved(ground: Groundwork, settings: Settings, locks: Sequence[Override], before: Sequence[Line]) -> DayPlan:
-    """The day under these locks and limits, started from the lines `before`."""
+def held_to(ground: Groundwork, prices: Mapping[str, float]) -> Groundwork:
+    """The groundwork with the price index held against these prices (item_code → money/unit), not the reference prices.
+
+    At least against the item's lowest rung, so that no item is dear whatever is charged for it.
+    """
+
+    def held(c: Candidate) -> Candidate:
+        wanted = prices.get(c.item_code)
+        return c if wanted is None or not c.ladder.rungs else replace(c, index_price=max(wanted, c.ladder.rungs[0]))
+
+    return replace(ground, candidates=tuple(held(c) for c in ground.candidates))
+
+
+def solve_day(
+    ground: Groundwork, settings: Settings, locks: Sequence[Override], before: Sequence[Line] = ()
+) -> SolvedDay:
+    """The day decided under these locks and limits, started from the lines `before`."""
     begun, switching, notes = time.perf_counter(), ground.switching, ground.notes
 
     def pose(given: Scenarios) -> Problem:
@@ -125,16 +140,16 @@ def _solved(ground: Groundwork, settings: Settings, locks: Sequence[Override], b
         left = max(settings.solver.time_limit_s - (time.perf_counter() - begun), 1.0)
         return solve_menu(problem, settings.solver.model_copy(update={"gap": gap, "time_limit_s": left}), start)
 
-    judged = (ground.fresh, ground.habits, settings)
+    by_code = {c.item_code: c for c in ground.candidates}
     if switching is None:
         problem = pose(ground.scenarios)
         solution = solve(problem, offer_rows(problem.menu, before), settings.solver.gap)
-        return judge_day(ground.date, problem, solution, ground.candidates, ground.scenarios, *judged, notes)
+        return SolvedDay(ground.date, problem, solution, by_code, ground.scenarios, ground.fresh, notes)
     found = settle(ground.scenarios, ground.candidates, switching, pose, solve, settings.solver.gap, before)
     if found.solution.status == NOT_SETTLED:
         notes = (*notes, "orders and the demand that moves between items did not settle: the gap stays open as stated")
-    return judge_day(
-        ground.date, found.problem, found.solution, ground.candidates, found.scenarios, *judged, notes,
+    return SolvedDay(
+        ground.date, found.problem, found.solution, by_code, found.scenarios, ground.fresh, notes,
         partial(with_transfers, switching=switching),
     )  # fmt: skip
 

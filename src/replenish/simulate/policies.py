@@ -14,7 +14,16 @@ from replenish.optimise.menu import Candidate, best_order as newsvendor_order, b
 from replenish.optimise.model import Problem
 from replenish.optimise.scenarios import draw_scenarios
 from replenish.optimise.solve import solve_menu
-from replenish.planning import Prospect, fit_models, joint_residuals, look_ahead, plan_day, refit_demand
+from replenish.planning import (
+    Prospect,
+    fit_models,
+    held_to,
+    joint_residuals,
+    lay_groundwork,
+    look_ahead,
+    refit_demand,
+    solve_day,
+)
 from replenish.records import FittedModels, Override, Scenarios
 from replenish.settings import Settings
 from replenish.simulate.practice import Decision, Evening, ShopRule
@@ -24,7 +33,6 @@ from replenish.simulate.world import Array, World
 
 REFIT_DAYS = 7
 TUNING_DAYS = 56
-NIGHTLY_MOVE = 0.03
 SAFETIES = (0.7, 0.85, 1.0, 1.15, 1.3, 1.45, 1.6)
 FULL_SHELF_SAFETY = 1.65  # sells out about as seldom as the reference shop (docs/simulated-shop.md)
 
@@ -122,7 +130,8 @@ class Planner:
         models = self.models = self.fresh_models(view)
         listed = self.listed(view.evening)
         ahead = look_ahead(view.tables, view.as_of, 1, self.settings, models, self.seed, must_list=listed)
-        return self.with_costs(ahead, view.evening) if self.costs_known else ahead
+        ahead = self.with_costs(ahead, view.evening) if self.costs_known else ahead
+        return on_offer(ahead, set(listed))
 
     def fresh_models(self, view: View) -> FittedModels:
         """Models at most a week old; the price response of the first evening is kept for the season."""
@@ -185,16 +194,14 @@ class Replenish(Planner):
     def decide(self, ahead: Prospect, view: View) -> tuple[dict[str, tuple[float, float]], float, float]:
         """The lines of the optimised plan."""
         usual = self.cost_plus(view.evening)
-        locks = self.locks(ahead, view.evening, usual)
-        settings = self.anchored(ahead, view.evening, usual)
-        pool = joint_residuals(ahead)
-        carried = self.carried(view.evening)
-        plan = plan_day(ahead, pool, ahead.dates[0], carried, settings, locks, self.seed)
-        chosen = plan.problem.menu.offers.loc[list(plan.solution.chosen)]
-        decided = zip(chosen["order_quantity"], chosen["price"], strict=True)
-        lines = dict(zip(chosen["item_code"], decided, strict=True))
+        prices = {c: float(p) for c, p in zip(self.codes, usual, strict=True) if np.isfinite(p)}
+        locks = () if self.own_prices else self.price_locks(ahead, prices)
+        pool, carried = joint_residuals(ahead), self.carried(view.evening)
+        ground = lay_groundwork(ahead, pool, ahead.dates[0], carried, self.settings, self.seed)
+        plan = solve_day(held_to(ground, prices), self.settings, locks)
+        lines = {line.candidate.item_code: (line.order_quantity, line.price) for line in plan.lines}
         before = self.stock_value(ahead, view.evening)
-        return lines, plan.promised - before, plan.judgement.expected() - before
+        return lines, plan.promised - before, plan.judged().expected() - before
 
     def cost_plus(self, evening: Evening) -> Array:
         """The price the shop would charge by its own rule, had it gone on charging it (per item)."""
@@ -203,33 +210,10 @@ class Replenish(Planner):
         self.plain = np.where(np.isnan(price), last, price)
         return price
 
-    def anchored(self, ahead: Prospect, evening: Evening, usual: Array) -> Settings:
-        """The settings with the price index held to the shop's cost-plus prices, not to the last ones charged.
-
-        The rule is against last prices; the cap makes up for how far those of yesterday's shelf are off cost plus, by
-        3 % a night at most.
-        """
-        cap = self.settings.rules.price_index_cap
-        if cap is None:
-            return self.settings
-        table = ahead.forecast.table.set_index("item_code")
-        rows = pd.DataFrame({"usual": usual, "last": evening.last_price}, index=self.codes).join(table["mean"])
-        rows = rows[evening.on_market & evening.offered[-1]].dropna()
-        if rows.empty:
-            return self.settings
-        level = float((rows["mean"] * rows["usual"]).sum() / (rows["mean"] * rows["last"]).sum())
-        needed = float(np.clip((1 + cap) * level - 1, -NIGHTLY_MOVE, cap + NIGHTLY_MOVE))
-        return self.settings.override(rules__price_index_cap=needed)
-
-    def locks(self, ahead: Prospect, evening: Evening, usual: Array) -> tuple[Override, ...]:
-        """What is not on tomorrow's list cannot be ordered; prices are locked unless they are the plan's own."""
-        there = set(self.listed(evening))
+    def price_locks(self, ahead: Prospect, usual: dict[str, float]) -> tuple[Override, ...]:
+        """The shop's cost-plus prices as locks."""
         codes = [str(code) for code in ahead.forecast.table["item_code"]]
-        locks = [Override(code, "never_list") for code in codes if code not in there]
-        if not self.own_prices:
-            price = dict(zip(self.codes, usual, strict=True))
-            locks += [Override(c, "price", float(price[c])) for c in codes if c in there and np.isfinite(price[c])]
-        return tuple(locks)
+        return tuple(Override(c, "price", usual[c]) for c in codes if c in usual)
 
 
 class PerItem(Planner):
@@ -254,6 +238,12 @@ class PerItem(Planner):
         wanted = [c for c in found if c.item_code in there and np.isfinite(price[c.item_code])]
         lines = {c.item_code: (self.order(c, scenarios, price[c.item_code]), price[c.item_code]) for c in wanted}
         return lines, np.nan, np.nan
+
+
+def on_offer(ahead: Prospect, listed: set[str]) -> Prospect:
+    """The prospect without items that cannot be bought tomorrow: nobody can serve their demand."""
+    table = ahead.forecast.table
+    return replace(ahead, forecast=replace(ahead.forecast, table=table[table["item_code"].isin(listed)]))
 
 
 def scenarios_of(ahead: Prospect, settings: Settings, seed: int) -> Scenarios:
