@@ -14,7 +14,7 @@ from replenish.forecast.boosting import _training_cells, covariates
 from replenish.forecast.demand import CAPPED, NOTHING, _neutral, forecast_matrix
 from replenish.forecast.features import PanelMatrix
 from replenish.forecast.intervals import QUANTILE_NAMES
-from replenish.forecast.models import BIAS_LIMITS, _bias_factor, _fit_members, fit_forecast
+from replenish.forecast.models import BIAS_LIMITS, _bias_factor, _fit_members, fit_forecast, refit_members
 from replenish.forecast.smoothing import fit_smoothing, smoothed_levels
 from replenish.records import DemandForecast, FittedModels, PriceResponse
 from replenish.settings import Settings
@@ -187,3 +187,14 @@ def test_large_panels_teach_from_a_random_part(monkeypatch: pytest.MonkeyPatch):
     few, again = (_training_cells(m, known, 240, SETTINGS.forecast, 0) for _ in range(2))
     assert sum(int(c.sum()) for c in few.values()) == pytest.approx(1000, rel=0.1)
     assert all((few[h] == again[h]).all() and (few[h] <= everything[h]).all() for h in few)
+
+
+def test_a_light_refit_learns_the_members_anew_and_keeps_what_was_validated(shop, fitted):
+    again = refit_members(shop, fitted, SETTINGS, "f" * 64, 0)
+    # The members of a full fit saw the whole panel too.
+    pd.testing.assert_frame_equal(forecast(shop, again).table, forecast(shop, fitted).table)
+    m = matrix(noisy_demand(254, 8), category=["leafy"] * 4 + ["roots"] * 4)
+    later = refit_members(m, fitted, SETTINGS, "e" * 64, 0)
+    assert (later.fitted_as_of, later.fingerprint) == (m.dates[-1], "e" * 64)
+    assert later.boosting != fitted.boosting
+    pd.testing.assert_frame_equal(later.frames["residuals"], fitted.frames["residuals"])

@@ -153,3 +153,10 @@ def test_what_rivals_would_have_sold_is_charged(goodwill: float) -> None:
     # Eight: profit (12 + 16)/2 − 8 = 6; second day 8 served cost 0.8 each, 2 are missed, of which one goes home.
     assert offers.loc[8.0, "profit"] == pytest.approx(6.0)
     assert offers.loc[8.0, "value"] == pytest.approx(6.0 - (8 * 0.8 + goodwill) / 2)
+
+
+def test_the_index_is_held_against_another_price_where_there_is_one() -> None:
+    # Demand 4 or 8, so 6 on average; at price 2 against 1.6: 6 · (2 − 1.6) = 2.4 over, of 6 · 1.6 = 9.6.
+    item = replace(candidate("apple"), index_price=1.6)
+    row = build_menu([item], scenarios({"apple": [4, 8]}, {"apple": 1.0}), rules()).offers.iloc[0]
+    assert (row["index_coefficient"], row["index_weight"]) == pytest.approx((2.4, 9.6))

@@ -74,6 +74,24 @@ def fit_forecast(
     return FittedModels(store, m.dates[-1], fingerprint, response, members.boosting, frames, meta)
 
 
+def refit_members(
+    m: PanelMatrix, fitted: FittedModels, settings: Settings, fingerprint: str, seed: int
+) -> FittedModels:
+    """The members fitted again on the whole panel; blend weights, reconciliation share, bands and residuals stay.
+
+    Those are measured on months of validation days, which a week more hardly changes; it saves three quarters of
+    the time of `fit_forecast`.
+    """
+    days = len(m.dates)
+    members = _fit_members(m, settings, seed, days, bool(fitted.boosting))
+    kept = {name: fitted.frames[name] for name in ("weights", "bands", "horizon", "residuals")}
+    frames = kept | _member_frames(members, launch_money(m, days))
+    meta = fitted.meta | {"categories": list(members.categories), "theta": members.theta, "tsb": members.tsb}
+    return replace(
+        fitted, fitted_as_of=m.dates[-1], fingerprint=fingerprint, boosting=members.boosting, frames=frames, meta=meta
+    )
+
+
 def _fit_members(m: PanelMatrix, settings: Settings, seed: int, until: int, boosted: bool) -> Members:
     smoothing = fit_smoothing(m, until)
     boosting = ""
@@ -217,6 +235,15 @@ def _residual_table(
 
 def _frames(members: Members, judged: _Judged, launch: dict[tuple[str, str], float]) -> dict[str, pd.DataFrame]:
     """The fitted things as plain tables, ready for disk."""
+    return _member_frames(members, launch) | {
+        "weights": judged.weights.reset_index(),
+        "bands": pd.DataFrame(judged.bands.quantiles),
+        "horizon": pd.DataFrame({"factor": judged.bands.horizon, "bias": judged.bias}),
+        "residuals": judged.residuals.rename_axis("date").reset_index(),
+    }
+
+
+def _member_frames(members: Members, launch: dict[tuple[str, str], float]) -> dict[str, pd.DataFrame]:
     smoothing = pd.DataFrame(members.smoothing.weekday.T, columns=[f"weekday_{d}" for d in range(7)])
     smoothing.insert(0, "item_code", list(members.smoothing.item_codes))
     smoothing["alpha"] = members.smoothing.alpha
@@ -224,10 +251,6 @@ def _frames(members: Members, judged: _Judged, launch: dict[tuple[str, str], flo
     return {
         "smoothing": smoothing,
         "arima": arima.assign(order=arima["order"].map(list), parameters=arima["parameters"].map(list)),
-        "weights": judged.weights.reset_index(),
-        "bands": pd.DataFrame(judged.bands.quantiles),
-        "horizon": pd.DataFrame({"factor": judged.bands.horizon, "bias": judged.bias}),
-        "residuals": judged.residuals.rename_axis("date").reset_index(),
         "launch": pd.DataFrame([(*k, v) for k, v in launch.items()], columns=["category", "unit", "money"]),
     }
 

@@ -3,6 +3,7 @@
 from replenish.planning.categories import (
     category_settings,
     fit_category_models,
+    look_ahead_categories,
     make_category_plan,
 )
 from replenish.planning.days import (
@@ -51,6 +52,7 @@ __all__ = [
     "joint_residuals",
     "lay_groundwork",
     "look_ahead",
+    "look_ahead_categories",
     "make_category_plan",
     "make_plan",
     "one_store",

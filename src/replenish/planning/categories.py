@@ -9,8 +9,17 @@ import pandas as pd
 from replenish.forecast.models import fit_forecast
 from replenish.history.category import category_tables
 from replenish.history.cleaning import build_history
-from replenish.planning.plan import make_plan
-from replenish.planning.prospect import Progress, candidate_codes, checked_day, history_matrix, one_store, silent
+from replenish.planning.plan import replan
+from replenish.planning.prospect import (
+    Progress,
+    Prospect,
+    candidate_codes,
+    checked_day,
+    history_matrix,
+    look_ahead,
+    one_store,
+    silent,
+)
 from replenish.pricing.response import estimate_response
 from replenish.records import DemandHistory, FittedModels, Plan, PriceResponse, Tables
 from replenish.settings import Settings
@@ -31,6 +40,23 @@ def make_category_plan(
     Every composite sold lately is listed; minimum display, shelf space and price changes are rules for items and are
     not applied, and no demand moves between categories.
     """
+    composites, ahead, rules = look_ahead_categories(tables, as_of, days, settings, seed, store, progress)
+    return replan(composites, ahead, rules, (), seed, progress)
+
+
+def look_ahead_categories(
+    tables: Tables,
+    as_of: date | pd.Timestamp | str,
+    days: int = 7,
+    settings: Settings | None = None,
+    seed: int = 0,
+    store: str | None = None,
+    progress: Progress = silent,
+) -> tuple[Tables, Prospect, Settings]:
+    """What the plan of categories rests on: composite tables, history and forecasts, and the rules that are in force.
+
+    Arguments as in `make_category_plan`.
+    """
     given = settings or Settings()
     name = one_store(tables, store)
     day = checked_day(tables, as_of)
@@ -38,7 +64,8 @@ def make_category_plan(
     composites = category_tables(tables.for_store(name), day, chosen.history)
     models = fit_category_models(tables, composites, day, chosen, name, seed, progress)
     count = len(candidate_codes(build_history(composites, day, chosen, name), chosen, ()))
-    return make_plan(composites, day, days, category_settings(given, count), (), models, seed, name, progress)
+    rules = category_settings(given, count)
+    return composites, look_ahead(composites, day, days, rules, models, seed, name), rules
 
 
 def fit_category_models(

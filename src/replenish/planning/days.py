@@ -116,12 +116,15 @@ def lay_groundwork(
 def held_to(ground: Groundwork, prices: Mapping[str, float]) -> Groundwork:
     """The groundwork with the price index held against these prices (item_code → money/unit), not the reference prices.
 
-    At least against the item's lowest rung, so that no item is dear whatever is charged for it.
+    Each is a rung of its item's ladder too, so that the index never keeps an item off the shelf.
     """
 
     def held(c: Candidate) -> Candidate:
-        wanted = prices.get(c.item_code)
-        return c if wanted is None or not c.ladder.rungs else replace(c, index_price=max(wanted, c.ladder.rungs[0]))
+        price = prices.get(c.item_code)
+        if price is None or not c.ladder.rungs:
+            return c
+        rungs = tuple(sorted({*c.ladder.rungs, price}))
+        return replace(c, index_price=price, ladder=replace(c.ladder, rungs=rungs))
 
     return replace(ground, candidates=tuple(held(c) for c in ground.candidates))
 

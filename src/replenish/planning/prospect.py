@@ -12,7 +12,7 @@ from replenish.errors import ConfigError, DataError
 from replenish.forecast.costs import forecast_costs
 from replenish.forecast.demand import forecast_matrix
 from replenish.forecast.features import PanelMatrix, panel_matrix
-from replenish.forecast.models import fit_forecast
+from replenish.forecast.models import fit_forecast, refit_members
 from replenish.history.cleaning import build_history as _build_history, sold_recently
 from replenish.optimise.scenarios import ResidualPool, residual_pool
 from replenish.pricing.response import estimate_response as _estimate
@@ -101,12 +101,16 @@ def refit_demand(
     settings: Settings | None = None,
     seed: int = 0,
 ) -> FittedModels:
-    """The demand models fitted again on what was known on the evening of `as_of`; the price response stays."""
+    """The demand models fitted again on what was known on the evening of `as_of`.
+
+    The price response stays, and so do blend weights, bands and residuals (see `forecast.models.refit_members`).
+    """
     chosen = settings or Settings()
     history = build_history(tables, as_of, chosen, models.store)
     response = _for_items(models.price_response, history)
     matrix = history_matrix(tables, history, response, chosen)
-    return fit_forecast(matrix, response, chosen, history.store, tables.fingerprint, seed)
+    kept = replace(models, price_response=response)
+    return refit_members(matrix, kept, chosen, tables.fingerprint, seed)
 
 
 def look_ahead(
