@@ -7,6 +7,7 @@ from replenish.planning.categories import (
     make_category_plan,
 )
 from replenish.planning.days import (
+    Groundwork,
     day_problem,
     held_to,
     lay_groundwork,
@@ -37,6 +38,7 @@ from replenish.planning.prospect import (
 )
 
 __all__ = [
+    "Groundwork",
     "PlanningSession",
     "Progress",
     "Prospect",

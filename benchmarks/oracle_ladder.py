@@ -1,0 +1,193 @@
+"""Where the profit is lost: one evening's plan with more and more of the truth put in, scored in the market itself.
+
+python -m benchmarks.oracle_ladder [--world calm] [--seeds 11,12] [--output docs/oracle-ladder.md]
+
+Every rung is the plan of the first evening of a season (after a year of practice), its expected profit taken over the
+500 draws of the market on which the clairvoyant is judged too: far less noisy than a season.
+"""
+
+from __future__ import annotations
+
+import argparse
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from replenish.planning import Groundwork, Prospect
+from replenish.simulate.clairvoyant import Clairvoyant, Plan, Shelf
+from replenish.simulate.draws import draw_category, play_draws
+from replenish.simulate.policies import SEASON_SETTINGS, Replenish, practice
+from replenish.simulate.practice import Decision
+from replenish.simulate.season import View, play_season
+from replenish.simulate.stage import Season, Stage, set_stage
+
+RUNGS = {
+    "our plan": (),
+    "+ true mean demand": ("mean",),
+    "+ true elasticities": ("mean", "elasticity"),
+    "+ true substitution": ("mean", "elasticity", "switching"),
+    "+ true spread of demand": ("mean", "elasticity", "switching", "scenarios"),
+}
+PLENTY = 1e6
+
+
+class Evening:
+    """The first evening of a season, and the market's own view of it."""
+
+    def __init__(self, world: str, seed: int) -> None:
+        self.stage: Stage = set_stage(Season(world, seed, days=1))
+        books = {"practice": play_season(self.stage, practice(self.stage))}
+        self.clairvoyant = Clairvoyant(self.stage, books)
+        self.clairvoyant.see(deepcopy(self.stage.shop), deepcopy(self.stage.reputation))
+        evening = self.stage.shop.evening(self.stage.first)
+        self.view = View(evening, self.stage.market.conditions.dates[self.stage.first], lambda: self.stage.tables)
+        self.usual = self.clairvoyant.starts["practice"][self.view.day]
+        found = [self.clairvoyant.shelf(c, self.view) for c in self.stage.world.categories]
+        self.shelves: list[Shelf] = [shelf for shelf in found if shelf is not None]
+
+    def score(self, decision: Decision) -> dict[str, float]:
+        """Expected profit and price index of a decision in the market."""
+        profit, charged, usual = 0.0, 0.0, 0.0
+        for shelf in self.shelves:
+            asked = decision.price[shelf.draws.at]
+            price = np.where(np.isnan(asked), shelf.usual_price, asked)
+            plan = Plan(price, np.where(np.isnan(asked), 0.0, decision.order[shelf.draws.at]) * shelf.can_order)
+            there = shelf.stock(plan.order) > 0
+            profit += shelf.profit(plan)
+            charged += float((shelf.weight * there * price / shelf.usual_price).sum())
+            usual += float((shelf.weight * there).sum())
+        return {"profit": profit, "price index": charged / usual}
+
+
+class Oracle(Replenish):
+    """`replenish` with parts of the truth put in."""
+
+    def __init__(self, evening: Evening, told: tuple[str, ...]) -> None:
+        super().__init__(evening.stage, SEASON_SETTINGS)
+        self.evening, self.told = evening, told
+        market, day = evening.stage.market, evening.stage.first
+        self.there = market.conditions.on_market[day]
+        last = evening.view.evening.last_price
+        self.price = np.where(np.isnan(last), evening.stage.world.column("normal_price"), last)
+
+    def look_ahead(self, view: View) -> Prospect:
+        """The prospect with true means and elasticities, as far as told."""
+        ahead = super().look_ahead(view)
+        market, day = self.evening.stage.market, self.evening.stage.first
+        if "mean" in self.told:
+            table = ahead.forecast.table
+            true = table["item_code"].map(
+                pd.Series(market.expected_demand(day, self.price, self.there), index=self.codes)
+            )
+            scale = np.sqrt(true / table["mean"].clip(lower=1e-6)).clip(0.3, 3.0)
+            table = table.assign(mean=true, sigma=table["sigma"] * scale)
+            ahead = replace(ahead, forecast=replace(ahead.forecast, table=table))
+        if "elasticity" in self.told:
+            own, _ = market.elasticities(day, self.price, self.there)
+            response = ahead.models.price_response
+            known = response.items["item_code"].map(pd.Series(own, index=self.codes))
+            items = response.items.assign(
+                elasticity=known.fillna(response.items["elasticity"]), sd_item=0.01, sd_shared=0.01
+            )
+            ahead = replace(ahead, models=replace(ahead.models, price_response=replace(response, items=items)))
+        return ahead
+
+    def groundwork(self, ahead: Prospect, view: View) -> Groundwork:
+        """The groundwork with true substitution and demand draws, as far as told."""
+        ground = super().groundwork(ahead, view)
+        switching = ground.switching
+        if "switching" in self.told and switching is not None:
+            share = pd.Series(self.moving(), index=self.codes).reindex(list(ground.scenarios.item_codes))
+            switching = replace(switching, usual=np.ones(len(share)), share=share.to_numpy())
+            ground = replace(ground, switching=switching)
+        if "scenarios" in self.told:
+            ground = replace(
+                ground,
+                scenarios=replace(ground.scenarios, demand=self.drawn(ground.scenarios.demand, ground, 11)),
+                fresh=replace(ground.fresh, demand=self.drawn(ground.fresh.demand, ground, 12)),
+            )
+        return ground
+
+    def moving(self) -> np.ndarray:
+        """Share of each item's demand (by value) that goes to its rivals when it is not there."""
+        market, day, out = self.evening.stage.market, self.evening.stage.first, np.full(len(self.codes), np.nan)
+        base = market.expected_demand(day, self.price, self.there)
+        for k in np.flatnonzero(self.there):
+            without = self.there.copy()
+            without[k] = False
+            more = market.expected_demand(day, self.price, without) - base
+            more[k] = 0.0
+            out[k] = (more * self.price).sum() / (base[k] * self.price[k])
+        return out
+
+    def drawn(self, demand: np.ndarray, ground: Groundwork, seed: int) -> np.ndarray:
+        """Demand draws of the market at the reference prices, nothing running out."""
+        out, codes = demand.copy(), list(ground.scenarios.item_codes)
+        attraction = self.evening.clairvoyant.reputation.attraction()
+        for shelf in self.evening.shelves:
+            of = shelf.draws
+            more = draw_category(of.market, of.day, of.category, of.at, attraction, len(demand), seed)
+            plenty = np.full(len(of.at), PLENTY)
+            sold = play_draws(more, self.price[of.at], plenty, np.zeros(len(of.at))).sold
+            for j, k in enumerate(of.at):
+                if self.codes[k] in codes:
+                    out[:, codes.index(self.codes[k])] = sold[:, j]
+        return out
+
+
+def ladder(world: str, seeds: list[int]) -> pd.DataFrame:
+    """Expected profit and price index of every rung, mean over the seeds' first evenings; key rung."""
+    rows = []
+    for seed in seeds:
+        evening = Evening(world, seed)
+        rows.append({"rung": "practice", **evening.score(evening.usual)})
+        for name, told in RUNGS.items():
+            planned = Oracle(evening, told)(evening.view)
+            evening.clairvoyant.starts[name] = {evening.view.day: planned.decision}
+            rows.append({"rung": name, **evening.score(planned.decision), "promised": planned.promised})
+        best = evening.clairvoyant(evening.view)
+        rows.append({"rung": "clairvoyant", **evening.score(best.decision), "promised": best.promised})
+    return pd.DataFrame(rows).groupby("rung", sort=False).mean()
+
+
+def page(table: pd.DataFrame, world: str, seeds: list[int]) -> str:
+    """The ladder as a page."""
+    best = table.loc["clairvoyant", "profit"]
+    rows = [
+        f"| {name} | {row['profit']:,.0f} | {row['profit'] / best:.0%} | {row['promised']:,.0f} "
+        f"| {row['price index']:.3f} |".replace("nan", "")
+        for name, row in table.iterrows()
+    ]
+    head = f"""# Oracle ladder: which room loses the profit
+
+Generated by `python -m benchmarks.oracle_ladder --world {world} --seeds {",".join(map(str, seeds))}`; do not edit.
+
+The plan of the first evening after a year of practice, world “{world}”, mean over seeds {seeds}: expected profit in
+the market (500 draws), with more and more of the truth put in.
+
+| plan | profit | of clairvoyant | promised | price index |
+|---|---:|---:|---:|---:|
+"""
+    return head + "\n".join(rows) + "\n"
+
+
+def main() -> None:
+    """Prints the page or writes it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--world", default="calm")
+    parser.add_argument("--seeds", default="11,12")
+    parser.add_argument("--output", type=Path)
+    given = parser.parse_args()
+    seeds = [int(s) for s in given.seeds.split(",")]
+    text = page(ladder(given.world, seeds), given.world, seeds)
+    if given.output:
+        given.output.write_text(text, encoding="utf-8")
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main()
