@@ -98,6 +98,8 @@ Others, each by its own command: `python benchmarks/rollup.py` (10 million trans
 `python benchmarks/market.py` (one simulated day), `python -m benchmarks.reference_case` (the page `docs/reference-case.md`),
 `python -m benchmarks.forecasting` (speed of the forecasts beside statsforecast, see `benchmarks/forecasting.md`),
 `python -m benchmarks.stockouts` (sold-out days found and recovered, see `docs/forecasting.md`),
+`python -m benchmarks.published_answers` (the page `docs/published-answers.md`), `python -m benchmarks.oracle_ladder` (where the
+profit of an evening's plan is lost in the simulated shop),
 `python -m benchmarks.optimiser` (the optimiser on seeded shops beside CBC, SCIP and plain HiGHS).
 """
 
