@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import ndtri
 
 from replenish.optimise.menu import Candidate, Menu, build_menu
 from replenish.optimise.model import Problem
@@ -55,16 +56,24 @@ def shop(seed: int, items: int = 60, rungs: int = 7, keeping: int = 0) -> Instan
 
 
 def draw(instance: Instance, n: int, stream: int) -> Scenarios:
-    """`n` joint scenarios; another `stream` gives unseen days and draws of the same shop."""
+    """`n` joint scenarios; another `stream` gives unseen days and draws of the same shop.
+
+    Stratified in every factor, as the product draws its own (`optimise.scenarios`).
+    """
     rng = np.random.default_rng([instance.seed, stream, n])
     items = len(instance.candidates)
+
+    def normal(columns: int) -> np.ndarray:
+        strata = rng.permuted(np.tile(np.arange(n)[:, None], (1, columns)), axis=0)
+        return ndtri((strata + rng.random((n, columns))) / n)
+
     category = np.arange(items) % CATEGORIES
-    common = rng.normal(0, 0.15, (n, 1)) + rng.normal(0, 0.15, (n, CATEGORIES))[:, category]
-    noise = common + instance.spread * rng.standard_normal((n, items))
+    common = 0.15 * normal(1) + 0.15 * normal(CATEGORIES)[:, category]
+    noise = common + instance.spread * normal(items)
     sd = np.sqrt(0.15**2 + 0.15**2 + instance.spread**2)
     demand = instance.demand * np.exp(noise - sd**2 / 2)
-    elasticity = np.minimum(instance.elasticity + 0.15 * rng.standard_normal((n, items)), -0.05)
-    cost = instance.cost * np.exp(0.08 * rng.standard_normal((n, items)) - 0.0032)
+    elasticity = np.minimum(instance.elasticity + 0.15 * normal(items), -0.05)
+    cost = instance.cost * np.exp(0.08 * normal(items) - 0.0032)
     days = np.datetime64("2024-01-01") + np.arange(n)
     codes = tuple(c.item_code for c in instance.candidates)
     return Scenarios(codes, demand, elasticity, instance.elasticity, cost, days)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from replenish.errors import ForecastError
-from replenish.optimise.scenarios import ResidualPool, draw_scenarios, residual_pool
+from replenish.optimise.scenarios import ResidualPool, _stratified, draw_scenarios, residual_pool
 from replenish.records import CostForecast, DemandForecast, PriceResponse, Scenarios
 
 DAY = pd.Timestamp("2023-07-01")
@@ -129,3 +129,17 @@ def test_holidays_stay_out_of_ordinary_days() -> None:
 def test_one_past_day_is_not_enough() -> None:
     with pytest.raises(ForecastError, match="known for 1 days"):
         residual_pool(_residuals().iloc[:1], CATEGORIES, set(), False)
+
+
+def test_draws_are_spread_evenly_over_own_and_category_residuals() -> None:
+    # 15 own residuals weigh as much as the prior's 15: half of 200 draws are own ones, each 6 or 7 times; of the
+    # category's ten, every one stands for 10.
+    mine, group = np.arange(15.0), 100 + np.arange(10.0)
+    drawn = _stratified(mine, group, 200, np.random.default_rng(0))
+    values, counts = np.unique(drawn, return_counts=True)
+    assert values.tolist() == [*mine, *group]
+    assert counts[:15].sum() == 100
+    assert set(counts[:15]) <= {6, 7}
+    assert set(counts[15:]) == {10}
+    assert not (np.diff(drawn) > 0).all()  # in random order
+    assert set(_stratified(np.empty(0), group, 30, np.random.default_rng(0))) == set(group)
