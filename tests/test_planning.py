@@ -221,3 +221,18 @@ def test_category_plan_of_a_week_has_one_line_per_composite_and_day(shop: Tables
     assert unit["mushroom (pack)"] == "pack"
     assert unit["mushroom (kg)"] == "kg"
     assert (plan.lines["price"] > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("locks", "words"),
+    [
+        ([("price", 5.0, "李"), ("price", 6.0, "王")], "李’s price lock at 5 (r), 王’s price lock at 6 (r)"),
+        ([("min_order", 9.0, "李"), ("max_order", 4.0, "李")], "least-order lock at 9 (r), 李’s most-order lock at 4"),
+        ([("order", 3.0, "李"), ("min_order", 4.0, "")], "the least-order lock at 4 (r), 李’s order lock at 3 (r)"),
+    ],
+)
+def test_locks_that_contradict_each_other_are_named(shop, models, plan, locks, words):
+    ahead, code = look_ahead(shop, AS_OF, 1, SETTINGS, models), str(plan.lines["item_code"].iloc[0])
+    with pytest.raises(ConfigError, match=f"locks on item {code} contradict each other") as error:
+        replan(shop, ahead, SETTINGS, [Override(code, kind, value, who, "r") for kind, value, who in locks])
+    assert words in str(error.value)

@@ -234,6 +234,15 @@ class Override:
     date: str | None = None
     store: str | None = None
 
+    @property
+    def words(self) -> str:
+        """The lock as people say it, such as “李’s price lock at 4.5 (leaflet)”; the item is named apart."""
+        kind = {"min_order": "least-order", "max_order": "most-order"}.get(self.kind, self.kind.replace("_", "-"))
+        value = "" if self.value is None else f" at {self.value:g}"
+        reason = f" ({self.reason})" if self.reason else ""
+        whose = f"{self.author}’s" if self.author else "the"
+        return f"{whose} {kind} lock{value}{reason}"
+
 
 @dataclass(frozen=True)
 class Solution:

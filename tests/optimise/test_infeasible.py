@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-from replenish.errors import InfeasiblePlanError
-from replenish.optimise.infeasible import RULE_WORDS, colliding_rules, relaxations
+from replenish.errors import InfeasiblePlanError, SolverError
+from replenish.optimise.infeasible import RULE_WORDS, colliding_rules, relaxations, with_locks_named
 from replenish.optimise.model import Problem
 from replenish.optimise.solve import plan_if_any, solve_menu
 from replenish.records import Override
@@ -132,3 +133,37 @@ def test_the_error_says_what_would_do_or_that_no_single_change_does() -> None:
     locks = [Override("red", "never_list"), Override("green", "never_list"), Override("apple", "must_list")]
     with pytest.raises(InfeasiblePlanError, match="No change of one of them alone would do"):
         solve_menu(problem([*locks, Override("apple", "max_order", 0.5)], cover=0.5, hard_cover=True), EXACT)
+
+
+def test_the_lock_in_the_way_is_named() -> None:
+    # Apples locked at 2.5 with no room in the index, and listed by force: either lock away, and there is a plan. The
+    # lock on red is in nobody's way.
+    locks = [
+        Override("apple", "price", 2.5, "李", "supplier's campaign"), Override("apple", "must_list"),
+        Override("red", "order", 3.0, "王"),
+    ]  # fmt: skip
+
+    def pose(given: list[Override]) -> Problem:
+        return problem(given, price_index_cap=0.0)
+
+    with pytest.raises(InfeasiblePlanError) as error:
+        solve_menu(pose(locks), EXACT)
+    named = with_locks_named(error.value, locks, pose, EXACT)
+    assert "Without any one of these locks there is a plan: item apple: 李’s price lock at 2.5" in str(named)
+    assert "(supplier's campaign); item apple: the must-list lock." in str(named)
+    assert "王" not in str(named)
+    assert named.rules == error.value.rules == ("price_index", "must_list")
+
+
+def test_a_change_whose_best_plan_is_not_found_in_time_is_still_told() -> None:
+    def late(*_: object) -> None:
+        raise SolverError("no plan in time")
+
+    found = relaxations(problem(n_min=4), ("shelf_count_min",), EXACT, late)
+    assert [(r.change, np.isnan(r.profit)) for r in found] == [("n_min 4 → 3", True)]
+
+
+def test_nothing_on_offer_is_no_matter_of_the_rules() -> None:
+    banned = [Override(code, "never_list") for code in ("apple", "red", "green")]
+    with pytest.raises(InfeasiblePlanError, match="No item can be offered: kept off the shelf by the planner"):
+        solve_menu(problem(banned, n_min=2), EXACT)

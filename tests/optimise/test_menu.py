@@ -84,6 +84,15 @@ def test_locks_of_order_and_bounds() -> None:
     assert order_grid(item, 10.0, {"max_order": _lock("max_order", 1)}).tolist() == []
 
 
+def test_an_order_of_nothing_is_an_offer_only_with_stock_at_hand() -> None:
+    draws, none = scenarios({"apple": [5.0]}, {"apple": 1.0}), [_lock("order", 0.0)]
+    menu = build_menu([candidate("apple")], draws, rules(), none)
+    assert menu.offers.empty
+    assert menu.left_out == {"apple": "the planner orders none"}
+    menu = build_menu([candidate("apple", carried_over=3.0)], draws, rules(), none)
+    assert menu.offers[["order_quantity", "sales"]].to_numpy().tolist() == [[0.0, 3.0]]
+
+
 def test_price_lock_beats_the_ladder() -> None:
     items, draws = shop()
     menu = build_menu(items, draws, rules(), [_lock("price", 3.0)])

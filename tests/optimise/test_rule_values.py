@@ -16,7 +16,7 @@ from tests.optimise.worlds import EXACT, candidate, problem
 
 
 def _values(p: Problem) -> dict[str, float]:
-    table = rule_values(p, solve_menu(p, EXACT), EXACT)
+    table = rule_values(p, solve_menu(p, EXACT), EXACT).query("category == ''")
     return dict(zip(table["rule"], table["change"], strict=True))
 
 
@@ -75,6 +75,20 @@ def test_least_count_locks_and_left_out_items() -> None:
     table = _by_rule(p)
     assert table.loc[["list_item red", "list_item green"], "change"].tolist() == pytest.approx([-5.0, -8.0])
     assert table.loc["list_item red", "verdict"] == "costs"
+
+
+def test_one_category_alone() -> None:
+    # Hard cover 0.81: eight dear apples (16 of 20) would do in fruit alone, worth 2; pepper has cover to spare.
+    # A cap of 24 % is one point short of dear apples and dear red peppers (2.5 for 2).
+    p = problem(cover=0.81, hard_cover=True)
+    alone = rule_values(p, solve_menu(p, EXACT), EXACT).query("category != ''").set_index(["rule", "category"])
+    assert alone["change"].to_dict() == pytest.approx(
+        {("category_cover", "fruit"): 2.0, ("category_cover", "pepper"): 0.0}
+    )
+    p = problem(price_index_cap=0.24)
+    found = rule_values(p, solve_menu(p, EXACT), EXACT).set_index(["rule", "category"])["change"]
+    assert found["price_index", "fruit"] == pytest.approx(2.0)
+    assert found["price_index", ""] == pytest.approx(2.0 + found["price_index", "pepper"])
 
 
 def test_a_change_within_the_proven_gap_is_called_so() -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
-from replenish.errors import InfeasiblePlanError
+from replenish.errors import InfeasiblePlanError, SolverError
 from replenish.optimise.linear import LinearModel, linear_form, solve_linear
 from replenish.optimise.menu import undominated
 from replenish.optimise.model import LIMIT_SETTING, Problem, build_model, rule_columns
-from replenish.records import Solution
+from replenish.records import Override, Solution
 from replenish.settings import SolverSettings
 
 RULE_WORDS = {
@@ -30,6 +30,7 @@ ANY_PLAN = 1e9  # relative gap at which the first plan found will do
 LEAST_GAP = 1e-3  # relative gap to which the least change is found
 PROFIT_GAP = 0.01  # … and the plan it allows
 MOST_SECONDS = 5.0  # for each of these two answers
+MOST_LOCKS = 20
 # Digits a new limit is given with, rounded to the side of more room.
 DIGITS = {"category_cover": 3, "budget": 2, "shelf_space": 2}
 INDEX_STEP, SUPPLIER_STEP = 0.001, 0.01  # of the price index; of the least order asked for
@@ -42,7 +43,7 @@ class Relaxation:
     """One change that makes a plan possible, all other rules kept.
 
     `change`: in the planner's words, such as “n_min 27 → 24”; `profit`: expected profit of the best plan found under it
-    (to 1 %, or within 5 s) [money].
+    (to 1 %, or within 5 s; NaN when none was found in that time) [money].
     """
 
     rule: str
@@ -57,7 +58,7 @@ def infeasible_error(problem: Problem, settings: SolverSettings, plan: Plan) -> 
     """
     rules = colliding_rules(problem, settings)
     reasons = problem.menu.left_out
-    if not rules:
+    if not rules or (problem.menu.offers.empty and not without_offers(problem)):
         words = "; ".join(sorted(set(reasons.values()))) or "there are no candidates"
         return InfeasiblePlanError(
             f"No item can be offered: {words}. Check the candidates' prices and costs, or the planner's locks.", rules
@@ -66,7 +67,9 @@ def infeasible_error(problem: Problem, settings: SolverSettings, plan: Plan) -> 
     missing = [f"{i} ({reasons.get(i, 'not among the candidates')})" for i in without_offers(problem)]
     detail = f" Must-list items without any admissible offer: {', '.join(missing)}." if missing else ""
     would_do = relaxations(problem, rules, settings, plan)
-    advice = "; ".join(f"{r.change} would do (profit {r.profit:.0f})" for r in would_do)
+    advice = "; ".join(
+        f"{r.change} would do{'' if np.isnan(r.profit) else f' (profit {r.profit:.0f})'}" for r in would_do
+    )
     return InfeasiblePlanError(
         f"No plan satisfies all rules. These collide: {'; '.join(RULE_WORDS[r] for r in rules)}. "
         f"{count} items can be offered.{detail} "
@@ -90,12 +93,12 @@ def colliding_rules(problem: Problem, settings: SolverSettings) -> tuple[str, ..
     if without_offers(problem):
         return ("must_list",)
     active = [name for name in RULE_WORDS if problem.active(name)]
-    if _feasible(problem, settings):
+    if feasible(problem, settings):
         return ()
     needed = list(active)
     for name in active:
         fewer = replace(problem, relaxed=problem.relaxed | (set(active) - set(needed)) | {name})
-        if not _feasible(fewer, settings):
+        if not feasible(fewer, settings):
             needed.remove(name)
     return tuple(needed)
 
@@ -114,11 +117,15 @@ def relaxations(
     loosened = [(r, words, loose) for r in rules for words, loose in _loosened(problem, r, settings)]
     out = []
     for rule, words, loose in loosened:
-        answer = plan(loose, quick)
+        try:
+            answer = plan(loose, quick)
+        except SolverError:
+            out.append(Relaxation(rule, words, float("nan")))
+            continue
         if answer is not None and answer.chosen:  # an empty shelf is no plan worth proposing
             profit = float(problem.menu.offers.loc[list(answer.chosen), "profit"].sum())
             out.append(Relaxation(rule, words, profit))
-    return tuple(sorted(out, key=lambda r: -r.profit))
+    return tuple(sorted(out, key=lambda r: -np.nan_to_num(r.profit, nan=-np.inf)))
 
 
 def _loosened(problem: Problem, rule: str, settings: SolverSettings) -> list[tuple[str, Problem]]:
@@ -127,7 +134,7 @@ def _loosened(problem: Problem, rule: str, settings: SolverSettings) -> list[tup
         return [
             (f"no must-list lock on {item}", fewer)
             for item in problem.must_list
-            if _feasible(fewer := _without_must(problem, item), settings)
+            if feasible(fewer := _without_must(problem, item), settings)
         ]
     if rule in ("price_index", "supplier_minimum"):
         limit = _least_step(problem, rule, settings)
@@ -187,19 +194,39 @@ def _least_step(problem: Problem, rule: str, settings: SolverSettings) -> float 
     else:
         limits = start * (1 - SUPPLIER_STEP * np.arange(round(1 / SUPPLIER_STEP) + 1))
     limits = np.round(limits, 6)
-    if not _feasible(_with_limit(problem, rule, float(limits[-1])), settings):
+    if not feasible(_with_limit(problem, rule, float(limits[-1])), settings):
         return None
     low, high = 0, len(limits) - 1
     while high - low > 1:
         middle = (low + high) // 2
-        if _feasible(_with_limit(problem, rule, float(limits[middle])), settings):
+        if feasible(_with_limit(problem, rule, float(limits[middle])), settings):
             high = middle
         else:
             low = middle
     return float(limits[high])
 
 
-def _feasible(problem: Problem, settings: SolverSettings) -> bool:
+def with_locks_named(
+    error: InfeasiblePlanError, locks: Sequence[Override], pose: Callable[[list[Override]], Problem],
+    settings: SolverSettings,
+) -> InfeasiblePlanError:  # fmt: skip
+    """The error with every lock named that alone stands in the way of a plan: item, author, value and reason.
+
+    `pose(locks)`: the problem under these locks. Of more than 20 locks none is tried.
+    """
+    if len(locks) > MOST_LOCKS:
+        return error
+    quick = settings.model_copy(update={"time_limit_s": min(settings.time_limit_s, MOST_SECONDS)})
+    blamed = [k for k in locks if feasible(pose([o for o in locks if o is not k]), quick)]
+    if not blamed:
+        return error
+    words = "; ".join(f"item {k.item_code}: {k.words}" for k in blamed)
+    one = "this lock" if len(blamed) == 1 else "any one of these locks"
+    return InfeasiblePlanError(f"{error.message} Without {one} there is a plan: {words}.", error.rules)
+
+
+def feasible(problem: Problem, settings: SolverSettings) -> bool:
+    """Whether some plan satisfies all rules; taken for true when that is not settled within the time limit."""
     if without_offers(problem):
         return False
     if problem.menu.offers.empty:

@@ -108,6 +108,8 @@ def _item_offers(
     by_kind: dict[str, Override] = {lock.kind: lock for lock in locks}
     if "never_list" in by_kind:
         return [], "kept off the shelf by the planner"
+    if "order" in by_kind and not by_kind["order"].value and c.terms.carried_over <= 0:
+        return [], "the planner orders none"
     if not np.isfinite(scenarios.cost[:, k]).all():
         return [], "no valid wholesale price"
     prices = _locked_prices(c, by_kind)

@@ -28,14 +28,15 @@ SHARES = {
 }
 BEST_LEFT_OUT = 3
 NOT_DISTINGUISHABLE = "not distinguishable"
-COLUMNS = ["rule", "item_code", "step", "change", "low", "high", "verdict"]
+COLUMNS = ["rule", "category", "item_code", "step", "change", "low", "high", "verdict"]
 
 
 def rule_values(problem: Problem, solution: Solution, settings: SolverSettings) -> pd.DataFrame:
     """Change of the objective when a rule is given one step more room, by solving again; one row per step.
 
-    Columns: rule (its name, or “list_item” for the best items left out, forced onto the shelf), item_code (of a
-    must-list lock or left-out item, else empty), step (in words), change (objective of the new plan less that of
+    Columns: rule (its name, or “list_item” for the best items left out, forced onto the shelf), category (of a step of
+    its cover or price index alone, else empty), item_code (of a must-list lock or left-out item, else empty), step (in
+    words), change (objective of the new plan less that of
     the old [money]), low and high (what the true change lies between, by the proven bounds of both), verdict:
     “worth it”, “costs”, “not distinguishable” from nothing because the interval holds 0, or “impossible” when no
     plan has the item. Each solve starts from the plan. Under transfers the values are given the transfers of the
@@ -44,8 +45,34 @@ def rule_values(problem: Problem, solution: Solution, settings: SolverSettings) 
     rows = []
     for rule, item, step, moved in (*_loosened(problem), *_listed(problem, solution)):
         answer = plan_if_any(moved, settings, solution.chosen)
-        rows.append({"rule": rule, "item_code": item, "step": step} | _compare(solution, answer))
+        rows.append({"rule": rule, "category": "", "item_code": item, "step": step} | compare(solution, answer))
+    for rule, category, step, moved in _loosened_in_one_category(problem):
+        answer = plan_if_any(moved, settings, solution.chosen)
+        rows.append({"rule": rule, "category": category, "item_code": "", "step": step} | compare(solution, answer))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _loosened_in_one_category(problem: Problem) -> Iterator[tuple[str, str, str, Problem]]:
+    """The problem with the cover, and with the price index, of one category alone given one step more room."""
+    menu, rules = problem.menu, problem.rules
+    if len(menu.category_value) < 2:
+        return
+    for category, value in menu.category_value.items():
+        if problem.active("category_cover"):
+            less = max(rules.cover + STEPS["category_cover"][0], 0.0) / rules.cover * value
+            wider = replace(menu, category_value=menu.category_value | {category: less})
+            yield (
+                "category_cover",
+                category,
+                f"{STEPS['category_cover'][1]} in {category}",
+                replace(problem, menu=wider),
+            )
+        if problem.active("price_index"):
+            mine = (menu.offers["category"] == category).to_numpy()
+            room = STEPS["price_index"][0] * menu.offers["index_weight"].to_numpy() * mine
+            offers = menu.offers.assign(index_coefficient=menu.offers["index_coefficient"] - room)
+            step = f"{STEPS['price_index'][1]} in {category}"
+            yield "price_index", category, step, replace(problem, menu=replace(menu, offers=offers))
 
 
 def _loosened(problem: Problem) -> Iterator[tuple[str, str, str, Problem]]:
@@ -74,7 +101,7 @@ def _listed(problem: Problem, solution: Solution) -> Iterator[tuple[str, str, st
         yield "list_item", str(item), "listed, whatever it displaces", replace(problem, must_list=must)
 
 
-def _compare(before: Solution, after: Solution | None) -> dict[str, object]:
+def compare(before: Solution, after: Solution | None) -> dict[str, object]:
     """Change of the objective, and what the bounds of both solutions prove about it."""
     if after is None:
         return {"change": float("nan"), "low": float("nan"), "high": float("nan"), "verdict": "impossible"}

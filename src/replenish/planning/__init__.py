@@ -19,7 +19,6 @@ from replenish.planning.plan import (
     PlanningSession,
     make_plan,
     replan,
-    rule_values,
 )
 from replenish.planning.prospect import (
     Progress,
@@ -35,6 +34,10 @@ from replenish.planning.prospect import (
     plannable_days,
     refit_demand,
     silent,
+)
+from replenish.planning.values import (
+    line_values,
+    rule_values,
 )
 
 __all__ = [
@@ -53,6 +56,7 @@ __all__ = [
     "held_to",
     "joint_residuals",
     "lay_groundwork",
+    "line_values",
     "look_ahead",
     "look_ahead_categories",
     "make_category_plan",

@@ -13,6 +13,7 @@ from replenish.errors import InfeasiblePlanError
 from replenish.optimise.assemble import DayPlan, SolvedDay, judge_day
 from replenish.optimise.baseline import ShopHabits, shop_habits
 from replenish.optimise.candidates import build_candidates
+from replenish.optimise.infeasible import with_locks_named
 from replenish.optimise.judge import Line
 from replenish.optimise.menu import Candidate, build_menu
 from replenish.optimise.model import Problem
@@ -87,8 +88,15 @@ def plan_day(
     key = _ground_key(day, carried, settings, seed)
     if key not in keep.groundwork:
         keep.groundwork[key] = lay_groundwork(ahead, pool, day, carried, settings, seed)
-    ground = keep.groundwork[key]
-    solved = solve_day(ground, settings, _on(day, locks), keep.lines.get(key, ()))
+    ground, today = keep.groundwork[key], on_day(day, locks)
+    try:
+        solved = solve_day(ground, settings, today, keep.lines.get(key, ()))
+    except InfeasiblePlanError as error:
+
+        def pose(others: list[Override]) -> Problem:
+            return day_problem(ground.candidates, ground.scenarios, settings, others)
+
+        raise with_locks_named(error, today, pose, settings.solver) from None
     keep.lines.setdefault(key, solved.lines)
     return judge_day(solved, ground.habits, settings)
 
@@ -194,13 +202,14 @@ def _plan_week(
         drawn, unseen = _both_draws(ahead, pool, day, settings, seed)
         stock = carried if day == ahead.dates[0] else pd.Series(dtype=float)
         candidates, notes = build_candidates(ahead.history, ahead.forecast, ahead.costs, day, stock, settings)
-        days.append(Day(day_problem(candidates, drawn, settings, _on(day, locks)), tuple(candidates), drawn))
+        days.append(Day(day_problem(candidates, drawn, settings, on_day(day, locks)), tuple(candidates), drawn))
         fresh.append(unseen)
     week = solve_week(days, settings.solver)
     return judge_week(list(ahead.dates), only_last_carries(days), week, fresh, ahead.history, settings, notes)
 
 
-def _on(day: pd.Timestamp, locks: tuple[Override, ...]) -> list[Override]:
+def on_day(day: pd.Timestamp, locks: tuple[Override, ...]) -> list[Override]:
+    """The locks of that day: those for it and those for every day."""
     return [o for o in locks if o.date is None or pd.Timestamp(o.date) == day]
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
 from replenish.errors import ConfigError, SolverError
 from replenish.optimise.assemble import assemble_plan
 from replenish.optimise.check import check_plan
-from replenish.optimise.rule_values import COLUMNS as VALUE_COLUMNS, rule_values as _rule_values
-from replenish.planning.days import Kept, plan_days, stock_links
+from replenish.planning.days import Kept, plan_days
+from replenish.planning.inputs import checked_locks, stock_at_close
 from replenish.planning.prospect import Progress, Prospect, look_ahead, silent
+from replenish.planning.values import line_values, rule_values
 from replenish.records import FittedModels, Override, Plan, Tables
 from replenish.settings import Settings
 
@@ -62,8 +62,8 @@ def replan(
     was no candidate when the prospect was made is a `ConfigError`.
     """
     chosen = settings or Settings()
-    locks = _checked_locks(tuple(overrides or ()), ahead)
-    plans = plan_days(ahead, _stock_at_close(tables, ahead), chosen, locks, seed, progress, kept)
+    locks = checked_locks(tuple(overrides or ()), ahead)
+    plans = plan_days(ahead, stock_at_close(tables, ahead), chosen, locks, seed, progress, kept)
     plan = assemble_plan(
         plans,
         ahead.history,
@@ -79,32 +79,6 @@ def replan(
     if faults:
         raise SolverError("The plan failed its independent check and was not stored: " + "; ".join(faults[:5]) + ".")
     return plan
-
-
-def rule_values(
-    tables: Tables,
-    ahead: Prospect,
-    settings: Settings | None = None,
-    overrides: Sequence[Override] | None = None,
-    seed: int = 0,
-    progress: Progress = silent,
-) -> pd.DataFrame:
-    """What one step of every rule, and each of the best items left out, is worth to the plan that `replan` gives.
-
-    Every figure is a day solved again, which takes a while. Columns: date, item_name, and those
-    of `optimise.rule_values.rule_values`. Errors as in `replan`; days linked by stock that keeps are a `ConfigError`.
-    """
-    chosen = settings or Settings()
-    if len(ahead.dates) > 1 and stock_links(ahead, chosen):
-        raise ConfigError("Stock that keeps links these days; what a rule is worth is told for one day. Plan one day.")
-    locks = _checked_locks(tuple(overrides or ()), ahead)
-    plans = plan_days(ahead, _stock_at_close(tables, ahead), chosen, locks, seed, progress)
-    progress("worth of the rules")
-    values = [_rule_values(p.problem, p.solution, chosen.solver).assign(date=p.date) for p in plans]
-    names = ahead.history.items.set_index("item_code")["item_name"]
-    table = pd.concat(values, ignore_index=True)
-    table = table.assign(item_name=table["item_code"].map(names).fillna(""))
-    return table[["date", "rule", "item_code", "item_name", *VALUE_COLUMNS[2:]]]
 
 
 class PlanningSession:
@@ -128,8 +102,15 @@ class PlanningSession:
 
     def rule_values(self, overrides: Sequence[Override] = (), settings: Settings | None = None) -> pd.DataFrame:
         """What one step of every rule is worth under these locks (see `rule_values`)."""
-        ahead, _ = self._prospect(overrides)
-        return rule_values(self._tables, ahead, self._changed(settings), overrides, self._seed)
+        ahead, kept = self._prospect(overrides)
+        return rule_values(self._tables, ahead, self._changed(settings), overrides, self._seed, kept=kept)
+
+    def line_values(
+        self, items: Collection[str] = (), overrides: Sequence[Override] = (), settings: Settings | None = None
+    ) -> pd.DataFrame:
+        """What other prices and orders of these listed items would cost (see `line_values`)."""
+        ahead, kept = self._prospect(overrides)
+        return line_values(self._tables, ahead, items, self._changed(settings), overrides, self._seed, kept=kept)
 
     def _changed(self, settings: Settings | None) -> Settings:
         """`ConfigError` when more has changed than the planner's rules and the solver's settings."""
@@ -150,30 +131,3 @@ class PlanningSession:
             self._kept = {k: v for k, v in self._kept.items() if not k}
             self._kept[further] = (self._look(must_list=sorted(further)), Kept())
         return self._kept[further]
-
-
-def _stock_at_close(tables: Tables, ahead: Prospect) -> pd.Series:
-    """Stock on hand at the close of `as_of` of items that keep, by item code [unit]; empty without a stock table."""
-    stock = tables.for_store(ahead.history.store).stock
-    if stock is None:
-        return pd.Series(dtype=float)
-    today = stock[stock["date"] == ahead.history.as_of].set_index("item_code")["on_hand"]
-    life = ahead.history.items.set_index("item_code")["shelf_life_days"]
-    return today[life.reindex(today.index).fillna(1).gt(1)]
-
-
-def _checked_locks(locks: tuple[Override, ...], ahead: Prospect) -> tuple[Override, ...]:
-    """The locks of this store; `ConfigError` lists every lock on an unknown item or without a usable value."""
-    mine = tuple(o for o in locks if o.store in (None, ahead.history.store))
-    candidates = set(ahead.forecast.table["item_code"])
-    faults = []
-    for lock in mine:
-        needs_value = lock.kind in ("price", "order", "min_order", "max_order")
-        valid = lock.value is not None and np.isfinite(lock.value) and lock.value >= 0
-        if lock.item_code not in candidates:
-            faults.append(f"lock on item {lock.item_code}: it is not among the candidates of the day")
-        elif needs_value and not (valid and (lock.kind != "price" or (lock.value or 0) > 0)):
-            faults.append(f"lock on item {lock.item_code}: {lock.kind} needs a positive number, got {lock.value}")
-    if faults:
-        raise ConfigError("\n".join(faults))
-    return mine

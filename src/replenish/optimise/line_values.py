@@ -1,0 +1,73 @@
+"""Why this price and this order: the day solved again with one line's price or order moved by one step."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replenish.optimise.model import Problem
+from replenish.optimise.rule_values import compare
+from replenish.optimise.solve import plan_if_any
+from replenish.records import Solution
+from replenish.settings import SolverSettings
+
+COLUMNS = ["item_code", "decision", "step", "change", "low", "high", "verdict"]
+
+
+def line_values(
+    problem: Problem, solution: Solution, settings: SolverSettings, items: Collection[str] = ()
+) -> pd.DataFrame:
+    """What the next rungs, one order step more and less, and leaving the item out would cost, all else free to follow.
+
+    One row per step and listed item (`items`: only these). Columns: item_code, decision (price, order, listing), step
+    (in words), and change, low, high, verdict as in `rule_values`: negative is what the step costs [money]. With
+    another price the order is free; with another order the price stays. Each solve starts from the plan; under
+    transfers the values are given those of the plan.
+    """
+    chosen = problem.menu.offers.loc[list(solution.chosen)]
+    rows = []
+    for line in chosen.itertuples():
+        if items and line.item_code not in items:
+            continue
+        start = [m for m in solution.chosen if m != line.Index]
+        for decision, step, moved in _steps(problem, line):
+            answer = plan_if_any(moved, settings, start)
+            rows.append({"item_code": line.item_code, "decision": decision, "step": step} | compare(solution, answer))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _steps(problem: Problem, line: Any) -> Iterator[tuple[str, str, Problem]]:
+    offers = problem.menu.offers
+    mine = (offers["item_code"] == line.item_code).to_numpy()
+    here = mine & np.isclose(offers["price"], line.price)
+    for price in _neighbours(offers.loc[mine, "price"], line.price):
+        wanted = mine & np.isclose(offers["price"], price)
+        yield "price", f"at {price:g}", _only(problem, line.item_code, mine, wanted)
+    for order in _neighbours(offers.loc[here, "order_quantity"], line.order_quantity):
+        wanted = here & np.isclose(offers["order_quantity"], order)
+        yield "order", f"order {order:g}", _only(problem, line.item_code, mine, wanted)
+    if line.item_code not in problem.must_list:
+        yield "listing", "not listed", _kept(problem, ~mine)
+
+
+def _neighbours(values: pd.Series, now: float) -> list[float]:
+    """The next smaller and the next larger of the values, where there are such."""
+    lower, higher = values[values < now - 1e-9], values[values > now + 1e-9]
+    return [float(f) for f in (lower.max(), higher.min()) if np.isfinite(f)]
+
+
+def _only(problem: Problem, item: str, mine: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> Problem:
+    """The problem in which the item is listed with one of the wanted offers."""
+    must = tuple(sorted({*problem.must_list, item}))
+    return replace(_kept(problem, ~mine | wanted), must_list=must)
+
+
+def _kept(problem: Problem, rows: NDArray[np.bool_]) -> Problem:
+    menu = problem.menu
+    by_scenario = None if menu.by_scenario is None else menu.by_scenario[rows]
+    return replace(problem, menu=replace(menu, offers=menu.offers[rows], by_scenario=by_scenario))

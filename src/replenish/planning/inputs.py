@@ -1,0 +1,54 @@
+"""What a plan is asked for with: the planner's locks, checked, and the stock on hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from replenish.errors import ConfigError
+from replenish.planning.prospect import Prospect
+from replenish.records import Override, Tables
+
+
+def stock_at_close(tables: Tables, ahead: Prospect) -> pd.Series:
+    """Stock on hand at the close of `as_of` of items that keep, by item code [unit]; empty without a stock table."""
+    stock = tables.for_store(ahead.history.store).stock
+    if stock is None:
+        return pd.Series(dtype=float)
+    today = stock[stock["date"] == ahead.history.as_of].set_index("item_code")["on_hand"]
+    life = ahead.history.items.set_index("item_code")["shelf_life_days"]
+    return today[life.reindex(today.index).fillna(1).gt(1)]
+
+
+def checked_locks(locks: tuple[Override, ...], ahead: Prospect) -> tuple[Override, ...]:
+    """The locks of this store; `ConfigError` lists every lock on an unknown item or without a usable value."""
+    mine = tuple(o for o in locks if o.store in (None, ahead.history.store))
+    candidates = set(ahead.forecast.table["item_code"])
+    faults = []
+    for lock in mine:
+        needs_value = lock.kind in ("price", "order", "min_order", "max_order")
+        valid = lock.value is not None and np.isfinite(lock.value) and lock.value >= 0
+        if lock.item_code not in candidates:
+            faults.append(f"lock on item {lock.item_code}: it is not among the candidates of the day")
+        elif needs_value and not (valid and (lock.kind != "price" or (lock.value or 0) > 0)):
+            faults.append(f"lock on item {lock.item_code}: {lock.kind} needs a positive number, got {lock.value}")
+    faults += _contradictions(mine)
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return mine
+
+
+def _contradictions(locks: tuple[Override, ...]) -> list[str]:
+    """Locks on one item and day that cannot hold together whatever the rules."""
+    faults = []
+    by_item: dict[tuple[str, str | None], dict[str, Override]] = {}
+    for lock in locks:
+        held = by_item.setdefault((lock.item_code, lock.date), {})
+        other = held.setdefault(lock.kind, lock)
+        if other.value != lock.value:
+            faults.append(f"locks on item {lock.item_code} contradict each other: {other.words}, {lock.words}")
+    for (item, _), held in by_item.items():
+        for low, high in (("min_order", "max_order"), ("min_order", "order"), ("order", "max_order")):
+            if low in held and high in held and (held[low].value or 0.0) > (held[high].value or 0.0):
+                faults.append(f"locks on item {item} contradict each other: {held[low].words}, {held[high].words}")
+    return faults
