@@ -105,6 +105,14 @@ def rule_values(choice: Choice, overrides: tuple[Override, ...], _models: Any) -
     return table
 
 
+@st.cache_data(max_entries=32, show_spinner="Solving the day again for every step …", hash_funcs=BY_IDENTITY)
+def line_values(choice: Choice, item: str, overrides: tuple[Override, ...], _models: Any) -> pd.DataFrame:
+    """What other prices and orders of one item would cost."""
+    session = planning_session(choice, _models)
+    table: pd.DataFrame = session.call("line_values", (item,), overrides, timeout_s=PLANNING_TIME_LIMIT_S)
+    return table
+
+
 @st.cache_resource(max_entries=4, show_spinner="Reading the items' past …", hash_funcs=BY_IDENTITY)
 def demand_history(choice: Choice) -> DemandHistory:
     """The cleaned past of the store."""
@@ -320,6 +328,11 @@ def show_cover_and_rules(plan: Plan, choice: Choice) -> None:
 
 def show_rule_values(plan: Plan, choice: Choice) -> None:
     """Every rule loosened by one step and the day solved again."""
+    show_steps(rule_values(choice, plan.overrides, fitted_models(choice)))
+
+
+def show_steps(table: pd.DataFrame) -> None:
+    """Steps away from the plan and what each changes."""
     number = st.column_config.NumberColumn
     config: dict[str, Any] = {
         "step": "Step",
@@ -329,7 +342,6 @@ def show_rule_values(plan: Plan, choice: Choice) -> None:
         "high": number("At most", format="%+.1f"),
         "verdict": "Verdict",
     }
-    table = rule_values(choice, plan.overrides, fitted_models(choice))
     st.dataframe(table, column_order=list(config), column_config=config, hide_index=True)
 
 
@@ -354,6 +366,9 @@ def show_item(plan: Plan, choice: Choice) -> None:
         right.plotly_chart(plots.price_curve_chart(curve, names[code], unit, currency))
     else:
         right.info("No price is considered for this item; the plan says why it is not listed.")
+    listed = code in set(plan.lines["item_code"])
+    if listed and st.button("What would another price or order cost?", icon=":material/price_check:"):
+        show_steps(line_values(choice, code, plan.overrides, fitted_models(choice)))
 
 
 def show_price_response(plan: Plan, choice: Choice) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from replenish.optimise.menu import Candidate, Menu, build_menu
 from replenish.optimise.model import Problem
 from replenish.optimise.outcome import ItemTerms
 from replenish.pricing.ladder import Ladder
-from replenish.records import Scenarios
+from replenish.records import Override, Scenarios
 from replenish.settings import RuleSettings
 
 CATEGORIES = 6
@@ -84,8 +85,8 @@ def with_budget(instance: Instance, spent: float) -> Instance:
     return replace(instance, rules=instance.rules.model_copy(update={"budget": round(BUDGET_SHARE * spent, 2)}))
 
 
-def problem(instance: Instance, scenarios: Scenarios, **rules: object) -> Problem:
-    """What the optimiser decides on; `rules` are changed rules."""
+def problem(instance: Instance, scenarios: Scenarios, locks: Sequence[Override] = (), **rules: object) -> Problem:
+    """What the optimiser decides on under these locks; `rules` are changed rules."""
     chosen = instance.rules.model_copy(update=rules)
-    menu: Menu = build_menu(instance.candidates, scenarios, chosen)
+    menu: Menu = build_menu(instance.candidates, scenarios, chosen, locks)
     return Problem(menu, chosen)

@@ -91,6 +91,10 @@ class FakeSession:
         row = {"rule": "most listed items", "step": "one more", "item_name": "", "change": 2.5, "low": 2.4, "high": 2.6}
         return pd.DataFrame([row | {"verdict": "worth it", "date": pd.Timestamp(self.as_of)}])
 
+    def line_values(self, items: tuple[str, ...], overrides: tuple[Override, ...]) -> pd.DataFrame:
+        row = {"decision": "price", "step": "at 5.8", "item_name": items[0], "change": -1.5, "low": -1.6, "high": -1.4}
+        return pd.DataFrame([row | {"verdict": "costs", "date": pd.Timestamp(self.as_of)}])
+
 
 @dataclass
 class FakeWorker:

@@ -151,6 +151,13 @@ def test_what_a_rule_is_worth_is_solved_on_request(app: AppTest) -> None:
     assert [2.5] in [frame.value["change"].tolist() for frame in app.dataframe if "change" in frame.value]
 
 
+def test_what_another_price_costs_is_solved_on_request(app: AppTest) -> None:
+    open_tab(app.run(), "Item")
+    next(b for b in app.button if b.label == "What would another price or order cost?").click().run()
+    assert messages(app) == []
+    assert [-1.5] in [frame.value["change"].tolist() for frame in app.dataframe if "change" in frame.value]
+
+
 def test_an_approval_needs_a_name(app: AppTest) -> None:
     app.run()
     next(b for b in app.button if b.label == "Approve this order").click().run()

@@ -75,6 +75,17 @@ def test_orders_end_at_the_quantile_of_demand() -> None:
     assert menu.offers["order_quantity"].max() == 20
 
 
+def test_the_chance_to_clear_never_drives_an_order() -> None:
+    # All that is left would be cleared at the full price of 2 for a cost of 0.1, without end: the more the better. Yet
+    # no order goes beyond the 99 % quantile of full-price demand (1 … 50: 49.51, so 50 in whole units).
+    draws = scenarios({"apple": np.arange(1.0, 51.0)}, {"apple": 0.1})
+    eager = build_menu([candidate("apple", clearance_share=9.0)], draws, rules(max_fill_quantile=0.99)).offers
+    assert eager.loc[eager["value"].idxmax(), "order_quantity"] == eager["order_quantity"].max()
+    assert eager["order_quantity"].max() == 50
+    plain = build_menu([candidate("apple")], draws, rules(max_fill_quantile=0.99)).offers
+    assert plain["order_quantity"].tolist() == eager["order_quantity"].tolist()
+
+
 def test_locks_of_order_and_bounds() -> None:
     item = candidate("apple", multiple=2.0)
     assert order_grid(item, 10.0, {"order": _lock("order", 3.3)}).tolist() == [3.3]
