@@ -13,7 +13,7 @@ import pytest
 from replenish.optimise.assemble import assemble_plan
 from replenish.optimise.check import check_plan
 from replenish.planning import fit_models, look_ahead, plan_days
-from replenish.records import Override, Plan, Scenarios, Tables
+from replenish.records import FittedModels, Override, Plan, Scenarios, Tables
 from replenish.settings import Settings
 from replenish.sources.folder import tables_from_frames
 from tests.small_shop import SETTINGS, small_frames
@@ -23,15 +23,30 @@ QUICK = SETTINGS.override(forecast__boosting=False, forecast__arima=False, rules
 
 
 @pytest.fixture(scope="module")
-def world(demo_folder: Path) -> tuple[Tables, Plan, dict[str, Scenarios]]:
-    """A sound plan of the small shop for two days, and the scenarios it was judged on."""
+def supplied(demo_folder: Path) -> Tables:
+    """The small shop with one supplier."""
     frames = small_frames(demo_folder)
     frames["items"] = frames["items"].assign(supplier="farm")
-    tables = tables_from_frames(frames)
-    ahead = look_ahead(tables, AS_OF, 2, QUICK, fit_models(tables, AS_OF, QUICK))
-    days = plan_days(ahead, pd.Series(dtype=float), QUICK)
-    plan = assemble_plan(days, ahead.history, ahead.forecast, QUICK, (), 0, tables.fingerprint, "2024-06-19")
-    return tables, plan, {f"{d.date:%Y-%m-%d}": d.fresh for d in days}
+    return tables_from_frames(frames)
+
+
+def _world(tables: Tables, models: FittedModels, days: int) -> tuple[Tables, Plan, dict[str, Scenarios]]:
+    """A sound plan for so many days, and the scenarios it was judged on."""
+    ahead = look_ahead(tables, AS_OF, days, QUICK, models)
+    planned = plan_days(ahead, pd.Series(dtype=float), QUICK)
+    plan = assemble_plan(planned, ahead.history, ahead.forecast, QUICK, (), 0, tables.fingerprint, "2024-06-19")
+    return tables, plan, {f"{d.date:%Y-%m-%d}": d.fresh for d in planned}
+
+
+@pytest.fixture(scope="module")
+def models(supplied: Tables) -> FittedModels:
+    return fit_models(supplied, AS_OF, QUICK)
+
+
+@pytest.fixture(scope="module")
+def world(supplied: Tables, models: FittedModels) -> tuple[Tables, Plan, dict[str, Scenarios]]:
+    """A sound plan of the small shop for two days, and the scenarios it was judged on."""
+    return _world(supplied, models, 2)
 
 
 def _faults(
@@ -72,6 +87,22 @@ def test_changed_decision_no_longer_earns_what_it_says(world: Any, column: str) 
     row = int(plan.lines["expected_clearance_sales"].argmax())
     changed = _with(plan, row, **{column: plan.lines.loc[row, column] * 1.02})
     assert any("expected_profit is" in f for f in _faults(world, changed, replayed=True))
+
+
+def test_demand_that_moves_is_added_up_again(supplied: Tables, models: FittedModels) -> None:
+    tables, plan, fresh = _world(supplied, models, 1)
+    assert check_plan(plan, tables, fresh) == []
+    assert plan.summary["demand_moved"] != 0
+    code, date = str(plan.lines["item_code"].iloc[0]), f"{plan.lines['date'].iloc[0]:%Y-%m-%d}"
+    draws = fresh[date]
+    more = draws.transfers.copy()
+    more[:, draws.item_codes.index(code)] += 0.1
+    found = check_plan(plan, tables, fresh | {date: replace(draws, transfers=more)})
+    assert f"{date}: item {code}: demand from other items is not what the formula gives" in found
+    greedy = replace(plan, forecast=plan.forecast.assign(transfer_share=0.9))
+    assert any("not what the formula gives" in fault for fault in check_plan(greedy, tables, fresh))
+    older = replace(plan, forecast=plan.forecast.drop(columns="transfer_share"))
+    assert check_plan(older, tables, fresh) == []
 
 
 def test_units_that_do_not_balance(world: Any) -> None:

@@ -18,6 +18,7 @@ from replenish.optimise.model import Problem
 from replenish.optimise.rounds import chosen_lines
 from replenish.optimise.split import DECISIONS, mixed_lines, split_gain
 from replenish.optimise.week import BOUND_KIND, WeekSolution
+from replenish.pricing.substitution import Switching
 from replenish.records import DemandForecast, DemandHistory, Override, Plan, Scenarios, Solution
 from replenish.schemas import PLAN_CANDIDATES, PLAN_LINES
 from replenish.settings import Settings
@@ -39,7 +40,7 @@ class DayPlan:
     """One solved and judged day; `week`: the solution of all days together, when stock that keeps links them.
 
     `split`: part of assortment, price and orders in the gain over `baseline`, per fresh scenario (see `split`); empty
-    when stock links the days.
+    when stock links the days. `switching`: how demand moves between items; none when it does not.
     """
 
     date: pd.Timestamp
@@ -55,6 +56,7 @@ class DayPlan:
     notes: tuple[str, ...]
     week: WeekSolution | None = None
     split: dict[str, Array] = field(default_factory=dict)
+    switching: Switching | None = None
 
     @property
     def carried_on(self) -> pd.Series:
@@ -67,7 +69,7 @@ class DayPlan:
 class SolvedDay:
     """One day decided and not yet judged (see `DayPlan`).
 
-    `passed_on(fresh, lines)`: the fresh scenarios with what these lines leave to other items.
+    `passed_on(fresh, lines)`: the fresh scenarios with what these lines leave to other items, by `switching`.
     """
 
     date: pd.Timestamp
@@ -78,6 +80,7 @@ class SolvedDay:
     fresh: Scenarios
     notes: tuple[str, ...]
     passed_on: PassedOn = as_they_are
+    switching: Switching | None = None
 
     @property
     def lines(self) -> list[Line]:
@@ -131,6 +134,7 @@ def judge_day(day: SolvedDay, habits: ShopHabits, settings: Settings) -> DayPlan
         judge(practice, passed_on(fresh, practice)),
         day.notes,
         split=split_gain(profit_of),
+        switching=day.switching,
     )
 
 
@@ -225,6 +229,7 @@ def _forecast(day: DayPlan, forecast: DemandForecast) -> pd.DataFrame:
     mean = dict(zip(day.scenarios.item_codes, day.scenarios.demand.mean(0), strict=True))
     terms = [day.candidates[c].terms for c in table["item_code"]]
     listed = set(day.problem.menu.offers.loc[list(day.solution.chosen), "item_code"])
+    table = table if day.switching is None else table.assign(**_switching(day.switching, day.scenarios, table))
     return table.assign(
         listed=table["item_code"].isin(listed),
         reference_price=[t.reference_price for t in terms],
@@ -233,6 +238,15 @@ def _forecast(day: DayPlan, forecast: DemandForecast) -> pd.DataFrame:
         disposal_cost=[t.disposal_cost for t in terms],
         carry_value=[t.carry_value for t in terms],
     )
+
+
+def _switching(switching: Switching, scenarios: Scenarios, table: pd.DataFrame) -> dict[str, Any]:
+    """Group within which demand moves, usual availability and share that moves, in the order of the table."""
+    at = [scenarios.item_codes.index(code) for code in table["item_code"]]
+    return {
+        "substitute_group": switching.group[at], "usual_availability": switching.usual[at],
+        "transfer_share": switching.share[at],
+    }  # fmt: skip
 
 
 def _summary(

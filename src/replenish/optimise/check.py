@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from replenish.optimise.check_transfers import transfer_faults
 from replenish.records import Override, Plan, Scenarios, Tables
 from replenish.settings import Settings
 
@@ -23,8 +24,8 @@ def check_plan(
 
     Recomputed: keys, known items, minimum display and order multiples, shelf count, budget, shelf space, price changes,
     supplier minimum, price index, hard cover, locks, unit balance (usable = sold + cleared + wasted + carried on), the
-    plan's total, and, with `scenarios` (ISO date → the fresh scenarios the plan was judged on), every expectation of
-    every line.
+    plan's total, and, with `scenarios` (ISO date → the fresh scenarios the plan was judged on), the demand that moves
+    between items and every expectation of every line.
     """
     chosen = settings or Settings.model_validate(plan.settings)
     faults = _keys(plan, tables)
@@ -41,7 +42,7 @@ def check_plan(
         faults += [f"{text}: {fault}" for fault in found]
     faults += _balances(lines) + _total(plan)
     if scenarios is not None:
-        faults += _replay(lines, plan, scenarios, chosen)
+        faults += _replay(lines, plan, scenarios, chosen) + transfer_faults(plan, scenarios)
     return faults
 
 

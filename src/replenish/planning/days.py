@@ -161,7 +161,7 @@ def solve_day(
         notes = (*notes, "orders and the demand that moves between items did not settle: the gap stays open as stated")
     return SolvedDay(
         ground.date, found.problem, found.solution, by_code, found.scenarios, ground.fresh, notes,
-        partial(with_transfers, switching=switching),
+        partial(with_transfers, switching=switching), switching,
     )  # fmt: skip
 
 
