@@ -119,7 +119,7 @@ def test_a_session_answers_every_change_of_locks(shop: Tables, models: FittedMod
     # Started from the first plan: another plan than one made from nothing may come out, but within the stated gaps.
     again, fresh = session.plan(banned), make_plan(shop, AS_OF, 1, SETTINGS, banned, models)
     assert code not in set(again.lines["item_code"])
-    assert again.summary["status"] == "optimal"
+    assert max(again.summary["gap"], fresh.summary["gap"]) < 0.02
     assert again.summary["promised"] == pytest.approx(fresh.summary["promised"], rel=0.02)
     known = set(plan.forecast["item_code"])
     others = [c for c in shop.items["item_code"] if c not in known]
