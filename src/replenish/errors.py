@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class ReplenishError(Exception):
@@ -38,17 +39,22 @@ class ForecastError(ReplenishError):
 
 
 class InfeasiblePlanError(ReplenishError):
-    """No plan satisfies all rules; `rules` names the rules that collide in the planner's words."""
+    """No plan satisfies all rules; `rules` names the rules that collide.
+
+    `relaxations`: single changes that would do, best first, each a mapping of rule, change (in the planner's words) and
+    profit [money] (NaN: not found in time).
+    """
 
     exit_code = 4
 
-    def __init__(self, message: str, rules: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, rules: Sequence[str] = (), relaxations: Sequence[Mapping[str, Any]] = ()) -> None:
         self.message = message
         self.rules = tuple(rules)
+        self.relaxations = tuple(relaxations)
         super().__init__(message)
 
-    def __reduce__(self) -> tuple[type[InfeasiblePlanError], tuple[str, tuple[str, ...]]]:
-        return (type(self), (self.message, self.rules))
+    def __reduce__(self) -> tuple[type[InfeasiblePlanError], tuple[Any, ...]]:
+        return (type(self), (self.message, self.rules, self.relaxations))
 
 
 class SolverError(ReplenishError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -127,8 +128,11 @@ def test_a_supplier_asks_for_less() -> None:
 
 
 def test_the_error_says_what_would_do_or_that_no_single_change_does() -> None:
-    with pytest.raises(InfeasiblePlanError, match=r"n_min 4 → 3 would do \(profit 23\)\.$"):
+    with pytest.raises(InfeasiblePlanError, match=r"n_min 4 → 3 would do \(profit 23\)\.$") as error:
         solve_menu(problem(n_min=4), EXACT)
+    told = ({"rule": "shelf_count_min", "change": "n_min 4 → 3", "profit": pytest.approx(23)},)
+    assert error.value.relaxations == told
+    assert pickle.loads(pickle.dumps(error.value)).relaxations == told  # as it comes from the solver's process
     # The apple has no order within its bounds; without its lock the cover of both categories is still out of reach.
     locks = [Override("red", "never_list"), Override("green", "never_list"), Override("apple", "must_list")]
     with pytest.raises(InfeasiblePlanError, match="No change of one of them alone would do"):

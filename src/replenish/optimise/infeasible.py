@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -75,6 +75,7 @@ def infeasible_error(problem: Problem, settings: SolverSettings, plan: Plan) -> 
         f"{count} items can be offered.{detail} "
         + (f"{advice}." if would_do else "No change of one of them alone would do: loosen several."),
         rules,
+        [asdict(r) for r in would_do],
     )
 
 
@@ -222,7 +223,9 @@ def with_locks_named(
         return error
     words = "; ".join(f"item {k.item_code}: {k.words}" for k in blamed)
     one = "this lock" if len(blamed) == 1 else "any one of these locks"
-    return InfeasiblePlanError(f"{error.message} Without {one} there is a plan: {words}.", error.rules)
+    return InfeasiblePlanError(
+        f"{error.message} Without {one} there is a plan: {words}.", error.rules, error.relaxations
+    )
 
 
 def feasible(problem: Problem, settings: SolverSettings) -> bool:

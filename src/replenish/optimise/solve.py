@@ -20,10 +20,11 @@ from replenish.settings import SolverSettings
 def solve_menu(problem: Problem, settings: SolverSettings, start: Sequence[int] = ()) -> Solution:
     """Best offers for the problem, with the bound proven for the full menu.
 
-    Steps: drop dominated offers (exact); linear relaxation; a first plan over the offers with the best reduced gains;
-    a tighter bound and better plans category by category (`decompose`); if the gap asked for is still open, drop every
-    offer whose reduced gain rules it out (exact) and solve over what is left. `start`: rows of the menu a plan is
-    started from, for instance the plan before a rule was changed. Bounds are valid up to the solver's tolerance of
+    Steps: drop dominated offers (exact); linear relaxation; a first plan over the offers with the best reduced gains,
+    unless `start` is one within 1 %; a tighter bound and better plans category by category (`decompose`); if the gap
+    asked for is still open, drop every offer whose plans are bounded below the best one, by the relaxation or by any
+    of the categories' bounds (exact), and solve over what is left. `start`: rows of the menu a plan is started from,
+    for instance the plan before a rule was changed. Bounds are valid up to the solver's tolerance of
     1e-6. Status: "optimal" (within the gap asked for), "time limit" (best plan so far with its true gap), or "greedy"
     when HiGHS gave no plan and one was put together by the relaxation's prices.
 
