@@ -9,12 +9,12 @@ every instance with the others up to four minutes more.
 from __future__ import annotations
 
 import argparse
-import resource
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -150,17 +150,6 @@ def _solved_week(instance: Instance) -> tuple[Any, list[Scenarios]]:
     return solve_week(days, SolverSettings(gap=0.003)), draws
 
 
-def large() -> dict[str, Any]:
-    """300 items, 7 rungs, 500 scenarios to 0.5 %, with the same rules in proportion."""
-    plain = shop(1, 300)
-    draws = draw(plain, 500, 0)
-    free, best = solved(plain, draws, 0.005)
-    instance = with_budget(plain, float(free.menu.offers.loc[list(best.chosen), "spend"].sum()))
-    (_, s), seconds, cpu = processor(lambda: solved(instance, draws, 0.005))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    return {"300 items: s": seconds, "300 items: processor s": cpu, "300 items: gap": s.gap, "peak memory, GB": memory}
-
-
 def page(rows: pd.DataFrame, weeks: pd.DataFrame, big: dict[str, Any]) -> str:
     """Medians and worst values in Markdown."""
     numbers = rows.drop(columns="seed").apply(pd.to_numeric)
@@ -216,8 +205,8 @@ def main() -> int:
     print(weeks.to_string(), flush=True)
     big = {}
     if given.large:
-        with ProcessPoolExecutor(1, get_context("spawn")) as own:
-            big = own.submit(large).result()
+        done = subprocess.run([sys.executable, "-m", "benchmarks.optimiser.large"], capture_output=True, check=True)
+        big = json.loads(done.stdout)
     PAGE.write_text(page(pd.DataFrame(rows), weeks, big), encoding="utf-8")
     print(PAGE.read_text(encoding="utf-8"))
     return 0
