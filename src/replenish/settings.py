@@ -142,7 +142,7 @@ class RuleSettings(Section):
 class SolverSettings(Section):
     """The mixed-integer solver."""
 
-    gap: float = Field(0.001, ge=0, description="relative gap at which the solver may stop")
+    gap: float = Field(0.003, ge=0, description="relative gap at which the solver may stop")
     time_limit_s: float = Field(60.0, gt=0, description="seconds after which the best plan so far is taken")
     threads: int = Field(2, ge=1, description="solver threads")
 
