@@ -14,7 +14,7 @@ from replenish.forecast.boosting import _training_cells, covariates
 from replenish.forecast.demand import CAPPED, NOTHING, _neutral, forecast_matrix
 from replenish.forecast.features import PanelMatrix
 from replenish.forecast.intervals import QUANTILE_NAMES
-from replenish.forecast.models import BIAS_LIMITS, _bias_factor, _fit_members, fit_forecast, refit_members
+from replenish.forecast.models import _fit_members, fit_forecast, refit_members
 from replenish.forecast.smoothing import fit_smoothing, smoothed_levels
 from replenish.records import DemandForecast, FittedModels, PriceResponse
 from replenish.settings import Settings
@@ -134,17 +134,6 @@ def test_members_of_the_past_saw_nothing_of_the_days_they_are_judged_on(shop):
 def test_forecasts_reach_the_longest_horizon_and_no_further(shop, fitted):
     with pytest.raises(ForecastError, match="from 1 to 3 days"):
         forecast(shop, fitted, 4)
-
-
-def test_the_bias_factor_by_hand():
-    """Money of the last 56 days: items of 5.00 and 10.00 sold 11 and 12 where 10 were forecast; 16 days before, 20."""
-    demand = np.full((200, 2), 20.0)
-    demand[144:] = [11.0, 12.0]
-    m, targets, forecast_10 = matrix(demand, price=np.array([[5.0, 10.0]])), np.arange(128, 200), np.full((72, 2), 10.0)
-    assert _bias_factor(m, targets, demand[128:], forecast_10, 1) == pytest.approx((11 * 5 + 12 * 10) / (15 * 10))
-    assert _bias_factor(m, targets, 9 * demand[128:], forecast_10, 1) == BIAS_LIMITS[1]
-    unseen = replace(m, weight=np.zeros((200, 2)))
-    assert _bias_factor(unseen, targets, demand[128:], forecast_10, 1) == 1
 
 
 def test_a_blend_that_runs_away_falls_back_and_says_so(shop, fitted):

@@ -87,8 +87,7 @@ def _mean(
     targets = {str(c): categories[c].to_numpy()[[horizon - 1]] for c in categories}
     factor = category_factor(demand[None, :], m.price[[-1]], offered, m.category, targets)[0]
     model = np.where(np.isfinite(demand), np.where(young, LAUNCH, model), NOTHING)
-    bias = models.frames["horizon"]["bias"].to_numpy()[horizon - 1]
-    return np.nan_to_num(np.maximum(demand * factor ** models.meta["share"] * bias, 0.0)), model
+    return np.nan_to_num(np.maximum(demand * factor ** models.meta["share"], 0.0)), model
 
 
 def _neutral(m: PanelMatrix, models: FittedModels, values: dict[str, Array]) -> tuple[Array, NDArray[np.str_]]:

@@ -27,8 +27,6 @@ from replenish.settings import Settings
 Array = NDArray[np.float64]
 MIN_HISTORY_DAYS = 60
 FOLD_DAYS = 30
-BIAS_DAYS = 56
-BIAS_LIMITS = (0.75, 1.25)
 INTERMITTENT = "intermittent items"
 
 
@@ -52,7 +50,7 @@ def fit_forecast(
 ) -> FittedModels:
     """Fitted models from the whole panel.
 
-    The blend weights, the reconciliation share, the bias, the bands and the joint residuals come from members fitted on
+    The blend weights, the reconciliation share, the bands and the joint residuals come from members fitted on
     the days before those they are judged on: the last `validation_days`, LightGBM anew every 30 days of them. So each
     residual is one the members had never seen. A member that could not be fitted then is left out: nothing would tell
     its error.
@@ -135,11 +133,10 @@ def blended(values: dict[str, Array], weights: pd.DataFrame, groups: NDArray[np.
 
 @dataclass(frozen=True)
 class _Judged:
-    """What the validation days say: blend weights, reconciliation share, bias factor per horizon, bands, residuals."""
+    """What the validation days say: blend weights, reconciliation share, bands, residuals."""
 
     weights: pd.DataFrame
     share: float
-    bias: Array
     bands: Bands
     residuals: pd.DataFrame
 
@@ -160,19 +157,8 @@ def _validate(m: PanelMatrix, past: Members, settings: Settings, validation: int
     factor = _reconcile(m, past, mixed, targets)
     share = best_share(observed, worth, np.vstack(list(mixed.values())), np.vstack(list(factor.values())))
     even = {h: mixed[h] * factor[h] ** share for h in horizons}
-    bias = np.array([_bias_factor(m, targets, actual[h], even[h], h) for h in horizons])
-    means = {h: even[h] * bias[h - 1] for h in horizons}
-    bands = _bands(m, targets, actual, means)
-    return _Judged(weights, share, bias, bands, _residual_table(m, targets, actual[1], means[1], bands))
-
-
-def _bias_factor(m: PanelMatrix, targets: NDArray[np.int64], actual: Array, forecast: Array, horizon: int) -> float:
-    """Sold ÷ forecast in money over the last 8 weeks, within a quarter either way; 1 where nothing was seen."""
-    recent = np.arange(len(targets))[:, None] >= len(targets) - BIAS_DAYS
-    seen = _seen(m, targets, forecast) & recent & (recent_offer(m, targets - horizon) > 0)
-    money = np.nan_to_num(m.weight[targets] * m.price[targets - horizon]) * seen
-    expected = (money * np.nan_to_num(forecast)).sum()
-    return float(np.clip((money * np.nan_to_num(actual)).sum() / expected, *BIAS_LIMITS)) if expected > 0 else 1.0
+    bands = _bands(m, targets, actual, even)
+    return _Judged(weights, share, bands, _residual_table(m, targets, actual[1], even[1], bands))
 
 
 def _unseen_forecasts(
@@ -238,7 +224,7 @@ def _frames(members: Members, judged: _Judged, launch: dict[tuple[str, str], flo
     return _member_frames(members, launch) | {
         "weights": judged.weights.reset_index(),
         "bands": pd.DataFrame(judged.bands.quantiles),
-        "horizon": pd.DataFrame({"factor": judged.bands.horizon, "bias": judged.bias}),
+        "horizon": pd.DataFrame({"factor": judged.bands.horizon}),
         "residuals": judged.residuals.rename_axis("date").reset_index(),
     }
 
