@@ -164,7 +164,14 @@ def price_curve_chart(curve: pd.DataFrame, item_name: str, unit: str, currency: 
         figure, f"Price curve of {item_name}", f"shelf price, {currency}/{unit}", f"profit, {currency} a day"
     )
     return styled.update_layout(
-        yaxis2={"title": f"demand, {unit} a day", "overlaying": "y", "side": "right", "showgrid": False, "nticks": 6}
+        yaxis2={
+            "title": f"demand, {unit} a day",
+            "overlaying": "y",
+            "side": "right",
+            "showgrid": False,
+            "nticks": 6,
+            "tickformat": ".3~g",
+        }
     )
 
 
