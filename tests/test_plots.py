@@ -134,6 +134,8 @@ def test_calibration_has_the_diagonal_and_a_line_per_group() -> None:
     figure = plots.calibration_chart(table, "volume")
     assert [t.name for t in figure.data] == ["ideal", "low", "high"]
     assert list(trace(figure, "low").y) == [0.2, 0.95]
+    many = pd.concat([table.assign(volume=f"third {k}") for k in range(25)])
+    assert len(plots.calibration_chart(many, "volume").data) == 26, "no line is lost for want of a colour"
 
 
 def test_reasons_show_the_strongest_features_first() -> None:

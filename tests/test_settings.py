@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from replenish.errors import ConfigError
-from replenish.settings import RuleSettings, Settings, build, example_toml, find_config, load_settings
+from replenish.settings import RuleSettings, Settings, build, example_toml, find_config, load_settings, settings_of_run
 
 
 def write(folder: Path, text: str, name: str = "replenish.toml") -> Path:
@@ -126,3 +126,11 @@ def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         RuleSettings().n_max = 3
     assert build({}, "nothing") == Settings()
+
+
+def test_a_plan_stored_by_an_earlier_version_still_has_its_settings() -> None:
+    body = Settings().override(rules__n_min=7).model_dump(mode="json")
+    old = body | {"history": body["history"] | {"stockout_training_p": 0.01, "stockout_min_sales": 6}}
+    assert settings_of_run(old, "run") == Settings().override(rules__n_min=7)
+    with pytest.raises(ConfigError, match=r"run: unknown setting “history\.never_was”"):
+        settings_of_run(body | {"history": {"never_was": 1}}, "run")

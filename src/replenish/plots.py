@@ -6,6 +6,7 @@ everywhere: green is the plan, blue is demand, grey is the past or what is compa
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ PLAN = "#1B6E53"
 DEMAND = "#2C6FBB"
 PAST = "#8A8F98"
 SHORT = "#D9772B"
-CYCLE = (DEMAND, PLAN, SHORT, "#7A4FA3", PAST)
+LINES = (DEMAND, PLAN, SHORT, "#7A4FA3", PAST, "#B23A48", "#0E7C86", "#A88400", "#4A7C2C", "#5B5B8C")
 BAND = "rgba(44, 111, 187, 0.16)"
 BAND_INNER = "rgba(44, 111, 187, 0.30)"
 FONT = "Inter, 'Helvetica Neue', Arial, 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
@@ -237,7 +238,7 @@ def calibration_chart(table: pd.DataFrame, by: str) -> go.Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure(go.Scatter(x=[0, 1], y=[0, 1], mode="lines", name="ideal", line={"color": PAST, "dash": "dot"}))
-    for (value, rows), colour in zip(table.groupby(by, sort=False, observed=True), CYCLE, strict=False):
+    for (value, rows), colour in zip(table.groupby(by, sort=False, observed=True), cycle(LINES), strict=False):
         line = {"color": colour}
         figure.add_scatter(x=rows["quantile"], y=rows["share"], mode="lines+markers", name=str(value), line=line)
     figure.update_xaxes(tickformat=".0%", range=[0, 1])

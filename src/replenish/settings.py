@@ -17,6 +17,8 @@ from replenish.errors import ConfigError
 
 FILE_NAME = "replenish.toml"
 ENV_PREFIX = "REPLENISH_"
+# Settings of earlier versions, as plans stored by them still hold.
+RETIRED = {"history": {"stockout_training_p", "stockout_recover_p", "stockout_min_sales"}}
 
 
 class Section(BaseModel):
@@ -187,6 +189,17 @@ def build(body: Mapping[str, Any], origin: str) -> Settings:
         return Settings.model_validate(body)
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(e, origin) for e in error.errors())) from None
+
+
+def settings_of_run(body: Mapping[str, Any], origin: str) -> Settings:
+    """Settings a plan was stored with; those that versions since have done away with are left out."""
+    kept = {
+        section: {k: v for k, v in values.items() if k not in RETIRED.get(section, ())}
+        if isinstance(values, Mapping)
+        else values
+        for section, values in body.items()
+    }
+    return build(kept, origin)
 
 
 def _explain(error: Any, origin: str) -> str:

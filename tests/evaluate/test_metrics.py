@@ -92,6 +92,9 @@ def test_leaderboard_puts_the_best_model_first_with_an_interval_over_origins() -
 def test_leaderboard_by_group_and_by_kind_of_day() -> None:
     rows = make_rows()
     by_category = metrics.leaderboard(rows, by=["category"], days="all").set_index("category")
+    pd.testing.assert_frame_equal(
+        by_category, metrics.leaderboard(rows, by="category", days="all").set_index("category")
+    )
     assert by_category["wape"].to_dict() == pytest.approx({"fruit": 3 / 16, "vegetable": 2 / 4})
     assert metrics.leaderboard(rows, days="offered")["rows"].tolist() == [2]
     assert metrics.leaderboard(rows, days="sold_out")["wape"].tolist() == pytest.approx([2 / 4])

@@ -165,3 +165,9 @@ def test_plans_of_categories_are_refused(tables: Tables) -> None:
     composites = replace(plan, lines=plan.lines.assign(item_code=["leafy (kg)", "mushrooms (kg)"]))
     with pytest.raises(ConfigError, match=r"2 items that the data of store main does not know \(first: leafy \(kg\)\)"):
         review(composites, tables)
+
+
+def test_a_plan_stored_by_an_earlier_version_is_reviewed(tables: Tables, found: Review) -> None:
+    plan = make_plan()
+    old = {**plan.settings, "history": {**plan.settings["history"], "stockout_recover_p": 0.001}}
+    assert review(replace(plan, settings=old), tables).summary["realised"] == found.summary["realised"]

@@ -204,12 +204,24 @@ def with_volume(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.join(third.map(dict(enumerate(VOLUMES))).rename("volume"), on=["store", "item_code"])
 
 
-def calibration(rows: pd.DataFrame, by: Sequence[str] = (), days: str = "sold") -> pd.DataFrame:
+def _keys(by: str | Sequence[str], rows: pd.DataFrame) -> list[str]:
+    """The columns to break down by (one may be given by its name alone); `ConfigError` when the rows lack some."""
+    keys = [by] if isinstance(by, str) else list(by)
+    unknown = [name for name in keys if name not in rows.columns]
+    if unknown:
+        raise ConfigError(
+            f"Rows of the backtest: no column {', '.join(unknown)}. There are: {', '.join(map(str, rows.columns))}."
+        )
+    return keys
+
+
+def calibration(rows: pd.DataFrame, by: str | Sequence[str] = (), days: str = "sold") -> pd.DataFrame:
     """How often sales lay at or below each quantile, of the rows with bands.
 
     Key (*by, quantile). Columns: share (of rows at or below), below (strictly: where goods come in whole packs the
     quantile is right when its level lies between the two), rows. `by`, `days`: as for `leaderboard`.
     """
+    keys = _keys(by, rows)
     scored = rows[DAYS[days](rows) & rows["q50"].notna() & rows["q05"].notna()]
     parts = [
         scored.assign(quantile=q, share=scored["actual"] <= scored[name], below=scored["actual"] < scored[name])
@@ -217,11 +229,11 @@ def calibration(rows: pd.DataFrame, by: Sequence[str] = (), days: str = "sold") 
     ]
     columns = {"share": ("share", "mean"), "below": ("below", "mean"), "rows": ("share", "size")}
     long = pd.concat(parts, ignore_index=True)
-    return long.groupby([*by, "quantile"], observed=True).agg(**columns).reset_index()
+    return long.groupby([*keys, "quantile"], observed=True).agg(**columns).reset_index()
 
 
 def leaderboard(
-    rows: pd.DataFrame, by: Sequence[str] = (), days: str = "sold", draws: int = 1000, seed: int = 0
+    rows: pd.DataFrame, by: str | Sequence[str] = (), days: str = "sold", draws: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
     """Every metric per model and group, best WAPE first within the group.
 
@@ -233,20 +245,16 @@ def leaderboard(
     """
     if days not in DAYS:
         raise ConfigError(f"Unknown days “{days}”: choose one of {', '.join(DAYS)}.")
-    unknown = [name for name in by if name not in rows.columns]
-    if unknown:
-        raise ConfigError(
-            f"leaderboard: no column {', '.join(unknown)}. There are: {', '.join(map(str, rows.columns))}."
-        )
+    keys = _keys(by, rows)
     scored = rows[DAYS[days](rows)]
-    key = [*by, "model"]
+    key = [*keys, "model"]
     sums = _sums_by_origin(scored, key)
     weights = _resamples(pd.Index(scored["origin"].unique()), draws, seed)
     scores = {name: _scores(group, weights) for name, group in sums.groupby(level=key, sort=True)}
     names = ["rows", *(f"{metric.name}{part}" for metric in METRICS for part in ("", "_low", "_high"))]
     index = pd.MultiIndex.from_tuples(list(scores), names=key) if scores else sums.droplevel("origin").index[:0]
     table = pd.DataFrame(list(scores.values()), index=index, columns=names)
-    return table.reset_index().sort_values([*by, "wape"], ignore_index=True)
+    return table.reset_index().sort_values([*keys, "wape"], ignore_index=True)
 
 
 def _sums_by_origin(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from replenish.history.cleaning import build_history
 from replenish.history.stockouts import SOLD_OUT
 from replenish.optimise.candidates import filled_loss_rates
 from replenish.records import DemandHistory, Plan, Review, Run, Tables
-from replenish.settings import build
+from replenish.settings import settings_of_run
 
 KEY = ["date", "item_code"]
 PRICE_TOLERANCE = 0.005  # [money/unit]; prices are charged to the cent
@@ -35,7 +35,7 @@ def review(run_or_plan: Run | Plan, tables: Tables, changes: pd.DataFrame | None
     plan = run_or_plan.plan if isinstance(run_or_plan, Run) else run_or_plan
     _refuse_composites(plan, tables)
     days = _known_days(plan, tables)
-    history = build_history(tables, days[-1], build(plan.settings, "settings of the run"), plan.store)
+    history = build_history(tables, days[-1], settings_of_run(plan.settings, "settings of the run"), plan.store)
     lines = _judged(_beside(plan, _happened(tables, history, days), _counted(tables, plan.store), days))
     overrides = _override_lines(plan, lines, changes)
     return Review(lines, overrides, _summary(plan, lines, overrides, days), tables.fingerprint)

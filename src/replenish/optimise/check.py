@@ -10,7 +10,7 @@ import pandas as pd
 
 from replenish.optimise.check_transfers import transfer_faults
 from replenish.records import Override, Plan, Scenarios, Tables
-from replenish.settings import Settings
+from replenish.settings import Settings, settings_of_run
 
 TOLERANCE = 1e-6
 MONEY_TOLERANCE = 1e-6
@@ -27,7 +27,7 @@ def check_plan(
     plan's total, and, with `scenarios` (ISO date → the fresh scenarios the plan was judged on), the demand that moves
     between items and every expectation of every line.
     """
-    chosen = settings or Settings.model_validate(plan.settings)
+    chosen = settings or settings_of_run(plan.settings, "settings of the plan")
     faults = _keys(plan, tables)
     if faults:
         return faults
