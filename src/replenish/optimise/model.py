@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
 from numpy.typing import NDArray
+from pyomo.common.gc_manager import PauseGC
 
 from replenish.optimise import constraints as rule
 from replenish.optimise.menu import Menu, RuleColumn
@@ -118,10 +119,16 @@ def build_model(
 
     `tails`: weights of scenarios for `tail_value`, used when risk counts; that of all scenarios is always among them.
     """
+    with PauseGC():  # collecting while a menu's many small objects are made takes as long as making them
+        return _built(problem, offers, relaxed, tails)
+
+
+def _built(problem: Problem, offers: pd.DataFrame, relaxed: bool, tails: Sequence[Array]) -> pyo.ConcreteModel:
     model = pyo.ConcreteModel("menu")
     _add_sets(model, problem, offers)
     _add_parameters(model, problem, offers)
     model.x = pyo.Var(model.OFFERS, domain=pyo.NonNegativeReals if relaxed else pyo.Binary, bounds=(0, 1))
+    model.offer_variable = dict(model.x.items())
     # With hard cover the shortfall is not there to be bought.
     model.short = pyo.Var(model.CATEGORIES, bounds=(0, 0) if problem.rules.hard_cover else (0, None))
     if problem.risk_weight:

@@ -241,8 +241,8 @@ class Search:
                 return
 
     def _structure(self) -> Structure:
-        codes = self.offers["item_code"]
-        item_of = {k: str(codes[m]) for m, k in self.column.items()}
+        codes = self.offers["item_code"].tolist()
+        item_of = {self.column[m]: code for m, code in zip(self.offers.index, codes, strict=True)}
         return split(self.model, item_of, dict(zip(codes, self.offers["category"], strict=True)))
 
     def _nearest(self, most: int) -> NDArray[np.bool_]:
