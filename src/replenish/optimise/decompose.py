@@ -25,6 +25,7 @@ from replenish.optimise.linear import LinearModel, solve_linear
 
 Array = NDArray[np.float64]
 MASTER_TIME_S = 5.0
+KEPT_PROMISE = 0.25  # of the improvement the master problem saw, from which on the box grows
 FIRST_BOX = 0.03  # of the bound: what moving one price through its box may change at first
 
 
@@ -97,22 +98,27 @@ def _inside(row: tuple[str, object], category_of: dict[str, str]) -> bool:
 
 
 def tighten(
-    structure: Structure, duals: Array, bound: float, plan: Array, threads: int, rounds: int, money: float = 1e-6
-) -> Iterator[Bound]:
+        structure: Structure, duals: Array, bound: float, plan: Array | None, threads: int, rounds: int,
+    money: float = 1e-6,
+) -> Iterator[Bound]:  # fmt: skip
     """Better and better bounds, and more and more category plans, one yield per round.
 
-    `duals` of the rows and `bound` are the relaxation's, `plan` is a feasible plan (values by column), `money` is what
+    `duals` of the rows and `bound` are the relaxation's, `plan` is a feasible plan (values by column) if
+    one is known, `money` is what
     the bound may be off for all categories together.
     """
     prices = duals[structure.linking]
     state = Bound(bound, prices, np.full(len(structure.model.gain), np.inf))
-    box = _first_box(structure, bound)
-    for k, block in enumerate(structure.blocks):
+    box, least = _first_box(structure, bound), bound
+    for k, block in enumerate(structure.blocks if plan is not None else ()):
         _keep(state, k, plan[block.columns])
     for number in range(rounds):
         value, found, reach = lagrangian(structure, prices, duals, money)
         state.reach = np.minimum(state.reach, reach)
         if value < state.value:
+            # A step that kept its promise and ended at the box's edge would have gone further.
+            if number and state.value - value > KEPT_PROMISE * (state.value - least):
+                box = np.where(np.abs(prices - state.prices) > 0.99 * box, 2 * box, box)
             state.value, state.prices = value, prices
         elif number:
             box = box / 2

@@ -224,12 +224,13 @@ class Search:
             self.relax()
 
     def _rounds_of_prices(self) -> None:
-        if self.relaxed is None or self.best is None:
+        if self.relaxed is None:
             return
         structure = self._structure()
-        plan, duals = self.values(self.best.chosen), np.zeros(len(self.model.rows))
+        plan = self.values(self.best.chosen) if self.best else None
+        duals = np.zeros(len(self.model.rows))
         duals[: len(self.relaxed.duals)] = self.relaxed.duals  # rows added since have no price yet
-        money = max(self.settings.gap * abs(self.best.objective) * BLOCK_SHARE, TOLERANCE)
+        money = max(self.settings.gap * abs(self.bound) * BLOCK_SHARE, TOLERANCE)
         for state in tighten(structure, duals, self.bound, plan, self.settings.threads, ROUNDS, money):
             self.bound, self.reach = min(self.bound, state.value), np.minimum(self.reach, state.reach)
             columns = self._nearest(NEAR_COLUMNS)

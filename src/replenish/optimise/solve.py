@@ -1,4 +1,4 @@
-"""Solving the menu model: relaxation, first plan, categories apart, the rest; bounds are for the full menu."""
+"""Solving the menu model: relaxation, categories apart, what is left open; bounds are for the full menu."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from replenish.optimise.greedy import greedy_plan
 from replenish.optimise.infeasible import infeasible_error, without_offers
 from replenish.optimise.menu import undominated
 from replenish.optimise.model import Problem, rule_columns
-from replenish.optimise.search import FIRST_GAP, Search, relative_gap, shortfall
+from replenish.optimise.search import Search, relative_gap, shortfall
 from replenish.records import Solution
 from replenish.settings import SolverSettings
 
@@ -20,9 +20,9 @@ from replenish.settings import SolverSettings
 def solve_menu(problem: Problem, settings: SolverSettings, start: Sequence[int] = ()) -> Solution:
     """Best offers for the problem, with the bound proven for the full menu.
 
-    Steps: drop dominated offers (exact); linear relaxation; a first plan over the offers with the best reduced gains,
-    unless `start` is one within 1 %; a tighter bound and better plans category by category (`decompose`); if the gap
-    asked for is still open, drop every offer whose plans are bounded below the best one, by the relaxation or by any
+    Steps: drop dominated offers (exact); linear relaxation; a tighter bound and plans category by category
+    (`decompose`), or, where these give no plan, one over the offers with the best reduced gains; if the gap asked for
+    is still open, drop every offer whose plans are bounded below the best one, by the relaxation or by any
     of the categories' bounds (exact), and solve over what is left. `start`: rows of the menu a plan is started from,
     for instance the plan before a rule was changed. Bounds are valid up to the solver's tolerance of
     1e-6. Status: "optimal" (within the gap asked for), "time limit" (best plan so far with its true gap), or "greedy"
@@ -71,10 +71,10 @@ def _run(search: Search, start: Sequence[int]) -> bool:
     search.settings = _gap_without_offset(search)
     if relaxed.status == "infeasible":
         return False
-    if relaxed.status == "optimal" and search.gap > FIRST_GAP:
-        search.first_plan(start)
-    if not search.done and not search.late:
+    if relaxed.status == "optimal" and not search.done and not search.late:
         search.by_category()
+    if search.best is None and not search.late:
+        search.first_plan(start)
     if not search.done and not search.late:
         final = search.remaining()
         return final.status != "infeasible" or search.best is not None
