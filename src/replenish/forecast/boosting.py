@@ -136,6 +136,7 @@ def boosting_forecast(
         out[horizon] = np.full(cells.shape, np.nan)
         if cells.any():
             rows = target_features(m, known.state, days, horizon, categories, cells)
-            ratio = np.asarray(booster.predict(rows, num_threads=1))
+            # A shop may have got a table, or lost one, since the model was fitted.
+            ratio = np.asarray(booster.predict(rows.reindex(columns=booster.feature_name()), num_threads=1))
             out[horizon][cells] = ratio * known.base[days][cells]
     return out

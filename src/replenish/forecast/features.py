@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from replenish.forecast.surroundings import Surroundings
 from replenish.history.holidays import calendar_features
 from replenish.records import DemandHistory, PriceResponse
 
@@ -26,7 +27,7 @@ class PanelMatrix:
     the last day) for demand. `weight`: 0–1, how far the day may teach (offered, open, not cut short). `sold`,
     `offered` (probability as seen today), `offered_then` (as seen that evening), `price` (last full price up to the
     day) and `cost` (last valid wholesale price), NaN before the first. `elasticity`, `category`, `unit`: per item.
-    `traffic`: transactions per day.
+    `traffic`: transactions per day. `around`: what is known beside sales.
     """
 
     dates: pd.DatetimeIndex
@@ -45,6 +46,7 @@ class PanelMatrix:
     traffic: Array
     calendar: pd.DataFrame
     country: str
+    around: Surroundings = field(default_factory=Surroundings)
 
     def price_factor(self, price: Array) -> Array:
         """p^β per item, to turn price-neutral demand into demand at `price` [money/unit, shape … × items]."""
@@ -150,6 +152,7 @@ def state_features(m: PanelMatrix, level: Array) -> dict[str, Array]:
         **{f"taught_{k}": rolling_sum(taught, k) for k in (SHORT, LONG, 365)},
         **_price_features(m),
         **_store_features(m),
+        **m.around.state(m.price, m.cost, m.category),
     }
 
 
@@ -232,6 +235,7 @@ def target_features(
     columns["horizon"] = np.full(len(origin), float(horizon))
     columns |= {k: v[wanted] for k, v in _same_weekday(m, state, origins, horizon).items()}
     columns["weekday_traffic"] = _weekday_traffic(m, origins, horizon)[origin]
+    columns |= {k: v[origin] for k, v in m.around.target(m.dates[origins], horizon).items()}
     number = {name: float(k) for k, name in enumerate(categories)}
     columns["category"] = np.array([number.get(str(c), np.nan) for c in m.category])[item]
     columns["pack"] = (m.unit == "pack").astype(float)[item]

@@ -36,8 +36,9 @@ def forecast_reasons(m: PanelMatrix, models: FittedModels, item_codes: list[str]
     known = covariates(m, smoothed_levels(m, members.smoothing))
     wanted = np.isin(m.item_codes, item_codes)[None, :]
     origin = np.array([len(m.dates) - 1])
-    rows = target_features(m, known.state, origin, horizon, members.categories, wanted)
     booster = lgb.Booster(model_str=members.boosting)
+    rows = target_features(m, known.state, origin, horizon, members.categories, wanted)
+    rows = rows.reindex(columns=booster.feature_name())
     parts = np.asarray(booster.predict(rows, pred_contrib=True, num_threads=1))
     codes = np.array(m.item_codes)[wanted[0]]
     names = [*rows.columns, "usual"]

@@ -13,6 +13,7 @@ from replenish.forecast.costs import forecast_costs
 from replenish.forecast.demand import forecast_matrix
 from replenish.forecast.features import PanelMatrix, panel_matrix
 from replenish.forecast.models import fit_forecast, refit_members
+from replenish.forecast.surroundings import surroundings
 from replenish.history.cleaning import build_history as _build_history, sold_recently
 from replenish.optimise.scenarios import ResidualPool, residual_pool
 from replenish.pricing.response import estimate_response as _estimate
@@ -171,9 +172,10 @@ def _fit(tables: Tables, history: DemandHistory, settings: Settings, seed: int, 
 
 
 def history_matrix(tables: Tables, history: DemandHistory, response: PriceResponse, settings: Settings) -> PanelMatrix:
-    """The matrix the demand models see: the history with the store's calendar and the events known by then."""
-    events = tables.for_store(history.store).up_to(history.as_of).events
-    return panel_matrix(history, response, settings.shop.country, events)
+    """The matrix the demand models see: the history with what else the store knew by then (events, weather, rivals)."""
+    known = tables.for_store(history.store).up_to(history.as_of)
+    matrix = panel_matrix(history, response, settings.shop.country, known.events)
+    return replace(matrix, around=surroundings(known, matrix.dates, matrix.item_codes))
 
 
 def candidate_codes(history: DemandHistory, settings: Settings, must_list: Iterable[str]) -> list[str]:
