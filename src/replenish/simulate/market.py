@@ -161,12 +161,20 @@ class Market:
 
     def visits(self, day: int, attraction: float) -> Iterator[tuple[str, ShelfVisits]]:
         """The visits to every category's shelf on that day."""
-        rng = self._rng(day, 1)
-        arrivals = draw_arrivals(self.world, float(self.conditions.shoppers[day]) * attraction, rng)
+        arrivals, rng = self._arrivals(day, attraction)
         segment = draw_segments(self.world.choice, len(arrivals), rng)
         for k, category in enumerate(self.world.categories):
             pull = float(self.conditions.pull[day, k])
             yield category, draw_visits(self.world, category, arrivals, segment, pull, self._rng(day, 2 + k))
+
+    def customers(self, day: int, attraction: float = 1.0) -> int:
+        """How many shoppers come through the door that day."""
+        return len(self._arrivals(day, attraction)[0])
+
+    def _arrivals(self, day: int, attraction: float) -> tuple[Array, np.random.Generator]:
+        """The day's arrivals, and the stream they were drawn from as they leave it."""
+        rng = self._rng(day, 1)
+        return draw_arrivals(self.world, float(self.conditions.shoppers[day]) * attraction, rng), rng
 
     def _visits_expected(self, day: int, category: int) -> float:
         per_shopper = self.world.visits[self.world.categories[category]] * self.conditions.pull[day, category]

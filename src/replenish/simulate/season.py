@@ -22,7 +22,15 @@ from replenish.simulate.history import Chronicle, Shop, item_day_rows, sales_tab
 from replenish.simulate.market import Market
 from replenish.simulate.practice import Decision, Evening, Policy
 from replenish.simulate.reputation import Reputation
-from replenish.simulate.stage import PlayedDay, Stage, counted_stock, known_frames, play_day, quotations
+from replenish.simulate.stage import (
+    PlayedDay,
+    Stage,
+    counted_stock,
+    known_frames,
+    noted_around,
+    play_day,
+    quotations,
+)
 from replenish.simulate.world import Array
 from replenish.sources.rollup import roll_up
 
@@ -126,6 +134,8 @@ class Bookkeeping:
             "stock": counted_stock(truth),
             "orders": truth[["date", "item_code"]].assign(ordered=truth["order_quantity"]),
         }
+        if stage.around is not None:
+            frames |= noted_around(stage.market, stage.around, [day], float(str(facts["attraction"])))
         self.parts.append(known_frames(stage.season, frames))
 
     def tables(self) -> Tables:

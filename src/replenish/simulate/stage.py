@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,7 +16,8 @@ from replenish.simulate.history import Chronicle, Shop, canonical_frames, item_d
 from replenish.simulate.market import DayResult, Market, Offers
 from replenish.simulate.practice import Decision, ShopRule
 from replenish.simulate.reputation import Reputation
-from replenish.simulate.world import Array, World, draw_world
+from replenish.simulate.surroundings import Around, surroundings_frames, with_surroundings
+from replenish.simulate.world import EFFECTS, Array, World, draw_world, under_effects
 from replenish.sources.folder import tables_from_frames
 
 WARM_UP_DAYS = 35
@@ -26,8 +28,10 @@ REPUTATION_DAYS = 28
 class Season:
     """One season to be played: `days` days of a named world drawn with `seed`, after `history_days` days of practice.
 
-    What the policies may see beside sales without times: `sale_times`, `stock_counts` (with the orders), and
-    `costs_known`: tomorrow's wholesale prices already in the evening. `start`: first day, if not the world's own.
+    What the policies may see beside sales without times: `sale_times`, `stock_counts` (with the orders), `costs_known`:
+    tomorrow's wholesale prices already in the evening, `weather` (forecasts), `rivals` (their prices), `customers`
+    (counted at the door). `lead_days` after the evening it is ordered an order arrives. `effects`: how strongly
+    shoppers feel what lies around the shop, a name in `world.EFFECTS`. `start`: first day, if not the world's own.
     """
 
     world: str
@@ -37,7 +41,17 @@ class Season:
     sale_times: bool = True
     stock_counts: bool = True
     costs_known: bool = False
+    weather: bool = False
+    rivals: bool = False
+    customers: bool = False
+    lead_days: int = 1
+    effects: str = "none"
     start: str | None = None
+
+    @property
+    def looks_around(self) -> bool:
+        """Whether weather, rivals and the like matter in this season at all."""
+        return self.effects != "none" or self.weather or self.rivals or self.customers
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,7 @@ class Stage:
     shop: Shop
     tables: Tables
     reputation: Reputation
+    around: Around | None = None
     fitted: dict[str, FittedModels] = field(default_factory=dict)
 
     @property
@@ -101,13 +116,30 @@ def _checked(decision: Decision) -> Decision:
     return decision
 
 
+@dataclass(frozen=True)
+class Past:
+    """The shop run by its own practice up to the evening before a season, and everything written down of it.
+
+    Seasons that differ in what the shop knows may share one.
+    """
+
+    market: Market
+    shop: Shop
+    reputation: Reputation
+    chronicle: Chronicle
+    around: Around | None
+
+
 def set_stage(season: Season) -> Stage:
     """The shop run by its own practice up to the evening before the season's first day."""
-    drawn = draw_world(season.world, season.seed)
+    return open_stage(play_past(season), season)
+
+
+def play_past(season: Season) -> Past:
+    """Practice runs the shop of the season's world up to the evening before its first day."""
+    drawn = under_effects(draw_world(season.world, season.seed), EFFECTS[season.effects])
     world = replace(drawn, season_start=season.start or drawn.season_start)
-    start = pd.Timestamp(world.season_start)
-    span = (start - pd.Timedelta(days=season.history_days + WARM_UP_DAYS), start + pd.Timedelta(days=season.days))
-    conditions = with_upheaval(world, draw_conditions(world, *span, season.seed), season.seed)
+    conditions, around = _conditions(season, world)
     market = Market(world, conditions, season.seed)
     shop, chronicle = Shop.opening(world, conditions, season.costs_known), Chronicle()
     reputation = Reputation.opening(world)
@@ -122,25 +154,48 @@ def set_stage(season: Season) -> Stage:
             if day >= last - REPUTATION_DAYS:
                 reputation.note(conditions.wholesale[day], played.offers, played.result)
     kept = Chronicle(*(_from(rows, conditions.dates[WARM_UP_DAYS]) for rows in (chronicle.sales, chronicle.item_days)))
-    tables = _opening_tables(season, world, conditions, kept, last)
-    return Stage(season, market, shop, tables, reputation.settled())
+    return Past(market, shop, reputation.settled(), kept, around)
+
+
+def _conditions(season: Season, world: World) -> tuple[Conditions, Around | None]:
+    """The conditions of the past and the season, with all that goes wrong and all around it."""
+    start = pd.Timestamp(world.season_start)
+    span = (start - pd.Timedelta(days=season.history_days + WARM_UP_DAYS), start + pd.Timedelta(days=season.days))
+    conditions = with_upheaval(world, draw_conditions(world, *span, season.seed), season.seed)
+    return with_surroundings(world, conditions, season.seed) if season.looks_around else (conditions, None)
+
+
+def open_stage(past: Past, season: Season) -> Stage:
+    """The stage of a season after that past: its shop knows what the season says, from its first evening on."""
+    shop = replace(past.shop, costs_known=season.costs_known)
+    tables = _opening_tables(season, past, WARM_UP_DAYS + season.history_days)
+    return Stage(season, past.market, shop, tables, past.reputation, past.around)
 
 
 def _from(frames: list[pd.DataFrame], first: pd.Timestamp) -> list[pd.DataFrame]:
     return [frame for frame in frames if frame["date"].iloc[0] >= first]
 
 
-def _opening_tables(season: Season, world: World, conditions: Conditions, chronicle: Chronicle, last: int) -> Tables:
-    past = first_days(conditions, last)
-    frames = canonical_frames(world, past, chronicle, WARM_UP_DAYS)
+def _opening_tables(season: Season, past: Past, last: int) -> Tables:
+    world, conditions = past.market.world, past.market.conditions
+    frames = canonical_frames(world, first_days(conditions, last), past.chronicle, WARM_UP_DAYS)
     frames["items"] = check_table(world.items_table(), ITEMS)
     told = frames["wholesale"]
     codes = world.items["item_code"].to_numpy()
     listed = quotations(conditions, codes, last - 1, np.zeros(len(codes), dtype=bool))
     both = pd.concat([told, listed]).drop_duplicates(["date", "item_code"], ignore_index=True)
-    name = f"season of {season.world}, seed {season.seed}"
-    stock = counted_stock(pd.concat(chronicle.item_days, ignore_index=True))
-    return tables_from_frames(known_frames(season, frames | {"wholesale": both, "stock": stock}), name)
+    name = f"season of {world.name}, seed {season.seed}"
+    stock = counted_stock(pd.concat(past.chronicle.item_days, ignore_index=True))
+    noted = {} if past.around is None else noted_around(past.market, past.around, range(WARM_UP_DAYS, last))
+    return tables_from_frames(known_frames(season, frames | {"wholesale": both, "stock": stock} | noted), name)
+
+
+def noted_around(
+    market: Market, around: Around, days: Sequence[int], attraction: float = 1.0
+) -> dict[str, pd.DataFrame]:
+    """What can be noted of weather, rivals and customers on those days the shop was open."""
+    open_days = [day for day in days if market.conditions.shoppers[day] > 0]
+    return surroundings_frames(market, around, open_days, [attraction] * len(open_days))
 
 
 def counted_stock(item_days: pd.DataFrame) -> pd.DataFrame:
@@ -157,8 +212,9 @@ def first_days(conditions: Conditions, days: int) -> Conditions:
 def known_frames(season: Season, frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """The tables the shop of this season has."""
     sales = frames["sales"] if season.sale_times else frames["sales"].drop(columns="time")
-    kept = {name: frame for name, frame in frames.items() if season.stock_counts or name not in ("stock", "orders")}
-    return kept | {"sales": sales}
+    has = {"stock": season.stock_counts, "orders": season.stock_counts, "weather": season.weather,
+           "competitor_prices": season.rivals, "customers": season.customers}  # fmt: skip
+    return {name: frame for name, frame in frames.items() if has.get(name, True)} | {"sales": sales}
 
 
 def quotations(conditions: Conditions, codes: np.ndarray, day: int, on_shelf: np.ndarray) -> pd.DataFrame:

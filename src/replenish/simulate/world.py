@@ -124,6 +124,34 @@ class Upheaval:
 
 
 @dataclass(frozen=True)
+class Effects:
+    """How strongly a season feels what further data tell; the defaults: as the world is, and nobody minds the rest.
+
+    `rain`: share of the shoppers a rainy day keeps away; `warmth`: share by which 5 °C more than usual raise visits to
+    the shelves of what is eaten on warm days (and lower those of the contrary); `rival`: share of a category's visits
+    that a rival 10 % cheaper takes; `swing`: standard deviation of a swing of the number of shoppers (log, daily
+    persistence 0.8); `cost_moves`: factor on the spread of items' own wholesale prices; `safety`: factor on the safety
+    the shop orders with, so that it sells out less or more often.
+    """
+
+    rain: float = 0.0
+    warmth: float = 0.0
+    rival: float = 0.0
+    swing: float = 0.0
+    cost_moves: float = 1.0
+    safety: float = 1.0
+
+
+EFFECTS = {
+    "none": Effects(),
+    "weak": Effects(rain=0.05, warmth=0.02, rival=0.02, swing=0.05, cost_moves=0.5, safety=1.2),
+    "medium": Effects(rain=0.10, warmth=0.05, rival=0.05, swing=0.10),
+    "strong": Effects(rain=0.20, warmth=0.10, rival=0.10, swing=0.20, cost_moves=2.0, safety=0.85),
+}
+"""The strengths at which the value of data is measured; assumed, not estimated."""
+
+
+@dataclass(frozen=True)
 class World:
     """A named market and shop. `items`: one row per item, canonical columns and the hidden ones, in market order.
 
@@ -131,7 +159,7 @@ class World:
     (day of the year, empty without), window_days, safety, true_loss_rate. `outside`: utility of buying nothing, per
     category. `visits`: shelf visits per shopper and category. `season_start`: first day of its seasons. No item keeps
     longer than `longest_life` [days]. True loss rates are the known ones × a lognormal factor of mean `loss_factor` and
-    log standard deviation `loss_sd`; 1 and 0: the shop knows them.
+    log standard deviation `loss_sd`; 1 and 0: the shop knows them. `effects`: of what lies around the shop.
     """
 
     name: str
@@ -148,6 +176,7 @@ class World:
     longest_life: int = 3
     loss_factor: float = 1.0
     loss_sd: float = 0.0
+    effects: Effects = field(default_factory=Effects)
 
     @property
     def categories(self) -> list[str]:
@@ -239,6 +268,13 @@ def draw_world(name: str = "reference-like", seed: int = 0) -> World:
     items["true_loss_rate"] = _true_loss_rates(world, items["loss_rate"].to_numpy())
     drawn = replace(world, items=items)
     return replace(drawn, outside={c: _outside(drawn, c) for c in VISITS})
+
+
+def under_effects(world: World, effects: Effects) -> World:
+    """The world feeling its surroundings as stated; the default effects leave it as it is."""
+    supply = replace(world.supply, item_sd=world.supply.item_sd * effects.cost_moves)
+    items = world.items.assign(safety=world.items["safety"] * effects.safety)
+    return replace(world, effects=effects, supply=supply, items=items)
 
 
 def _draw_category(category: str, world: World, rng: np.random.Generator) -> pd.DataFrame:
