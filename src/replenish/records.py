@@ -130,8 +130,8 @@ class PriceResponse:
 class FittedModels:
     """Everything fitted for one store, kept and reused until stale (`store/models.py` writes it to disk).
 
-    `boosting`: LightGBM model text (empty: member not used). `frames`: smoothing, weights, arima, residuals, bands,
-    launch (plain tables). `meta`: plain JSON. `fingerprint`: of the tables it was fitted on.
+    `boosting`: LightGBM model text (empty: member not used). `frames`: smoothing, weights, carry, arima, residuals,
+    bands, horizon, launch (plain tables). `meta`: plain JSON. `fingerprint`: of the tables it was fitted on.
     """
 
     store: str

@@ -146,6 +146,19 @@ def test_a_blend_that_runs_away_falls_back_and_says_so(shop, fitted):
     assert model.tolist() == ["blend", CAPPED, "smoothing", "smoothing"]
 
 
+def test_the_output_says_which_members_made_a_blend_when_one_is_missing(shop, fitted):
+    """TSB has no weight, so that its absence changes nothing; without Theta two members are left, or one."""
+    m = matrix(np.full((200, 4), 20.0), elasticity=-1e-12)
+    full = np.full(4, 20.0)
+    values = {
+        "smoothing": full[None], "theta": np.array([[20.0, np.nan, np.nan, 20.0]]),
+        "tsb": np.array([[20.0, 20.0, np.nan, np.nan]]),
+    }  # fmt: skip
+    weights = pd.DataFrame({"category": ["leafy"], "smoothing": [0.5], "theta": [0.5], "tsb": [0.0]})
+    _, model = _neutral(m, replace(fitted, frames=fitted.frames | {"weights": weights}), values)
+    assert model.tolist() == ["blend", "blend of smoothing + tsb", "smoothing", "blend"]
+
+
 def test_bad_series_of_every_kind_are_forecast_beside_good_ones():
     """Short, constant, all zero, exploding, one bulk sale, one day in ten: finite, ordered, and not absurd."""
     demand, weight = noisy_demand(240, 8), np.ones((240, 8))

@@ -18,8 +18,10 @@ from replenish.forecast.models import (
     member_forecasts,
     read_bands,
     read_members,
+    recent_errors,
     recent_offer,
 )  # fmt: skip
+from replenish.forecast.surprise import carried
 from replenish.records import DemandForecast, FittedModels
 
 Array = NDArray[np.float64]
@@ -51,11 +53,14 @@ def forecast_matrix(
     rows = np.array([position[c] for c in item_codes])
     categories = future_values(m, members.arima, max(horizons))
     every = member_forecasts(m, members, dict.fromkeys(horizons, origin))
+    surprise, state = recent_errors(m, members.smoothing)
+    carry = models.frames["carry"].to_numpy()
     parts, parts_members = [], []
     for horizon, date in zip(horizons, dates, strict=True):
         values = every[horizon]
-        mean, model = _mean(m, models, values, categories, horizon)
-        parts.append(_table(m, bands, names, rows, date, horizon, mean, model))
+        again = carried(surprise, carry, origin, horizon)[0]
+        mean, model = _mean(m, models, values, again, categories, horizon)
+        parts.append(_table(m, bands, names, rows, date, horizon, mean, state[-1], model))
         factor = m.price_factor(m.price[-1])
         columns = {k: (v[0] * factor * m.demand_share)[rows] for k, v in values.items()}
         parts_members.append(pd.DataFrame({"item_code": item_codes, "date": date, **columns}))
@@ -75,14 +80,18 @@ def _mean(
     m: PanelMatrix,
     models: FittedModels,
     values: dict[str, Array],
+    again: Array,
     categories: pd.DataFrame,
     horizon: int,
 ) -> tuple[Array, NDArray[np.str_]]:
-    """Mean forecast [unit] and the name of what made it, per item; 0 and `NOTHING` without any usable day."""
+    """Mean forecast [unit] and the name of what made it, per item; 0 and `NOTHING` without any usable day.
+
+    `again`: factor on the blend for what the last days surprised with; `categories`: those of ARIMA [money].
+    """
     neutral, model = _neutral(m, models, values)
     rows = models.frames["launch"].to_dict("records")
     launch = {(str(r["category"]), str(r["unit"])): float(r["money"]) for r in rows}
-    demand, young = cold_start(m, neutral * m.price_factor(m.price[-1]), launch, len(m.dates) - 1)
+    demand, young = cold_start(m, neutral * again * m.price_factor(m.price[-1]), launch, len(m.dates) - 1)
     offered = recent_offer(m, np.array([len(m.dates) - 1]))
     targets = {str(c): categories[c].to_numpy()[[horizon - 1]] for c in categories}
     factor = category_factor(demand[None, :], m.price[[-1]], offered, m.category, targets)[0]
@@ -99,18 +108,27 @@ def _neutral(m: PanelMatrix, models: FittedModels, values: dict[str, Array]) -> 
     weights = models.frames["weights"].set_index("category")
     mixed = blended(values, weights, item_groups(m, len(m.dates)))[0]
     level = values["smoothing"][0]
-    several = np.sum([np.isfinite(v[0]) for v in values.values()], axis=0) > 1
     recent = slice(-HIGHEST_DAYS, None)
     taught = m.weight[recent] > 0
     highest = np.where(taught.any(0), np.where(taught, m.neutral[recent], 0.0).max(0), np.inf)
     wild = np.isfinite(level) & ((mixed > MOST_OF_HIGHEST * highest) | ~np.isfinite(mixed))
-    model = np.where(several, BLEND, SMOOTHING)
+    model = _made_by(m, weights, values)
     return np.where(wild, np.minimum(level, highest), mixed), np.where(wild, CAPPED, model)
+
+
+def _made_by(m: PanelMatrix, weights: pd.DataFrame, values: dict[str, Array]) -> NDArray[np.str_]:
+    """`blend` for items that have every member of their blend, else the members there are, per item."""
+    names = [name for name in weights.columns if name in values]
+    shares = weights.reindex(item_groups(m, len(m.dates))).fillna(weights.mean())[names].to_numpy()
+    there = np.column_stack([np.isfinite(values[name][0]) for name in names])
+    whole = ((shares == 0) | there).all(1)
+    found = [" + ".join(np.array(names)[row]) for row in there]
+    return np.where(whole, BLEND, np.where(there.sum(1) > 1, [f"{BLEND} of {text}" for text in found], SMOOTHING))
 
 
 def _table(
     m: PanelMatrix, bands: Bands, names: pd.Series, rows: NDArray[np.int64], date: pd.Timestamp, horizon: int,
-    mean: Array, model: NDArray[np.str_],
+    mean: Array, state: Array, model: NDArray[np.str_],
 ) -> pd.DataFrame:  # fmt: skip
     picked, share = mean[rows], m.demand_share[rows]
     codes = [m.item_codes[k] for k in rows]
@@ -118,8 +136,8 @@ def _table(
     table = pd.DataFrame({
         "item_code": codes, "date": date, "item_name": names.reindex(codes).to_numpy(), "category": m.category[rows],
         "unit": m.unit[rows], "reference_price": price, "horizon": horizon, "mean": picked * share,
-        "sigma": bands.sigma(picked, horizon) * share, "demand_share": share,
+        "sigma": bands.sigma(picked, state[rows], horizon) * share, "demand_share": share,
         "offered_share": m.offered[-7:, rows].mean(0), "model": model[rows],
     })  # fmt: skip
-    table[list(QUANTILE_NAMES)] = bands.quantile_table(picked, picked * price, horizon) * share[:, None]
+    table[list(QUANTILE_NAMES)] = bands.quantile_table(picked, picked * price, state[rows], horizon) * share[:, None]
     return table

@@ -1,4 +1,7 @@
-"""Bands by pooled, scale-normalised conformal residuals (split conformal: Vovk; Lei et al. 2018), per volume third."""
+"""Bands by pooled, scale-normalised conformal residuals (split conformal: Vovk; Lei et al. 2018), per volume third.
+
+The scale of a score moves with what is forecast, how far ahead, and how unsettled demand was at the origin (`unrest`).
+"""
 
 from __future__ import annotations
 
@@ -12,28 +15,25 @@ from scipy.optimize import nnls
 Array = NDArray[np.float64]
 QUANTILES = (0.025, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
 QUANTILE_NAMES = tuple(f"q{f'{q:.3f}'[2:].removesuffix('0')}" for q in QUANTILES)
-MEDIAN = QUANTILES.index(0.5)
 MIN_POOL = 100
 VARIANCE_ROUNDS = 8
-BLOCK_DAYS = 30
-MIN_BLOCKS = 3
 
 
 class Cells(NamedTuple):
-    """Past item-days of one horizon, flat arrays: sold, forecast [unit], forecast in money, day number."""
+    """Past item-days of one horizon, flat arrays: sold, forecast [unit], forecast in money, unrest at the origin."""
 
     actual: Array
     forecast: Array
     money: Array
-    day: NDArray[np.int64]
+    unrest: Array
 
 
 @dataclass(frozen=True)
 class Bands:
-    """σ(f) = √(linear·f + square·f²) in units of the item, quantiles of (actual − f)/σ per volume third.
+    """σ(f) = √(linear·f + square·f²)·horizon·unrest in units of the item, quantiles of (actual − f)/σ per volume third.
 
     `edges`: two money volumes (forecast × price) that divide the thirds; `quantiles`: thirds × len(QUANTILES);
-    `horizon`: factor on σ per horizon (first is 1).
+    `horizon`: factor on σ per horizon (first is 1). `unrest` is given per forecast.
     """
 
     linear: float
@@ -42,15 +42,15 @@ class Bands:
     quantiles: Array
     horizon: Array
 
-    def sigma(self, forecast: Array, horizon: int = 1) -> Array:
-        """Scale of the forecast error [unit], same shape as `forecast`."""
+    def sigma(self, forecast: Array, unrest: Array, horizon: int = 1) -> Array:
+        """Scale of the forecast error [unit], same shape as `forecast` and `unrest` (that at the origin)."""
         factor = self.horizon[min(horizon, len(self.horizon)) - 1]
-        return np.asarray(np.sqrt(self.linear * forecast + self.square * forecast**2) * factor)
+        return np.asarray(np.sqrt(self.linear * forecast + self.square * forecast**2) * factor * unrest)
 
-    def quantile_table(self, forecast: Array, money: Array, horizon: int = 1) -> Array:
+    def quantile_table(self, forecast: Array, money: Array, unrest: Array, horizon: int = 1) -> Array:
         """Quantiles per item (items × len(QUANTILES)), non-negative and not crossing."""
         third = np.digitize(money, self.edges)
-        table = forecast[:, None] + self.sigma(forecast, horizon)[:, None] * self.quantiles[third]
+        table = forecast[:, None] + self.sigma(forecast, unrest, horizon)[:, None] * self.quantiles[third]
         return np.maximum.accumulate(np.maximum(table, 0.0), axis=1)
 
 
@@ -58,21 +58,17 @@ def fit_bands(cells: list[Cells]) -> Bands:
     """Bands from past cells of each horizon from 1 on.
 
     Scale and thirds come from one step ahead; scores of all horizons are pooled, each divided by its horizon's spread.
-    Quantiles are widened until blocks of 30 days are covered by the scores of the other blocks (see `_widening`).
     """
-    actual, forecast, money, _ = cells[0]
-    linear, square = _variance(actual, forecast)
+    actual, forecast, money, unrest = cells[0]
+    linear, square = _variance((actual - forecast) / unrest, forecast)
     edges = (float(np.quantile(money, 1 / 3)), float(np.quantile(money, 2 / 3))) if len(money) else (0.0, 0.0)
     one = Bands(linear, square, edges, np.zeros((3, len(QUANTILES))), np.ones(1))
-    scores = [(c.actual - c.forecast) / np.maximum(one.sigma(c.forecast), 1e-9) for c in cells]
+    scores = [(c.actual - c.forecast) / np.maximum(one.sigma(c.forecast, c.unrest), 1e-9) for c in cells]
     spread = np.array([_spread(s) for s in scores])
     growth = np.maximum.accumulate(spread / spread[0] if spread[0] > 0 else np.ones(len(spread)))
     pooled = np.concatenate([s / g for s, g in zip(scores, growth, strict=True)])
     third = np.digitize(np.concatenate([c.money for c in cells]), edges)
-    table = _quantile_rows(pooled, third)
-    middle = table[:, [MEDIAN]]
-    wide = middle + (table - middle) * _widening(pooled, third, np.concatenate([c.day for c in cells]) // BLOCK_DAYS)
-    return Bands(linear, square, edges, np.maximum.accumulate(wide, axis=1), growth)
+    return Bands(linear, square, edges, _quantile_rows(pooled, third), growth)
 
 
 def _quantile_rows(scores: Array, third: NDArray[np.int64]) -> Array:
@@ -81,36 +77,12 @@ def _quantile_rows(scores: Array, third: NDArray[np.int64]) -> Array:
     return np.stack([_conformal(part if len(part) >= MIN_POOL else scores) for part in parts])
 
 
-def _widening(scores: Array, third: NDArray[np.int64], block: NDArray[np.int64]) -> Array:
-    """Factor ≥ 1 on the distance of each quantile from the median, so that unseen blocks of days are covered.
-
-    Days of a month err together, so that next month's errors are wider than the pool of the past says. Every block is
-    set beside the quantiles of the others; the factor of a central band is the one that would have covered its share
-    of them (cross-conformal: Vovk 2015). 1 with fewer than 3 blocks.
-    """
-    blocks = np.unique(block)
-    widening = np.ones(len(QUANTILES))
-    if len(blocks) < MIN_BLOCKS:
-        return widening
-    others = np.empty((len(scores), len(QUANTILES)))
-    for k in blocks:
-        mine = block == k
-        others[mine] = _quantile_rows(scores[~mine], third[~mine])[third[mine]]
-    above = scores > others[:, MEDIAN]
-    for low in range(MEDIAN):
-        high = len(QUANTILES) - 1 - low
-        reach = np.abs(np.where(above, others[:, high], others[:, low]) - others[:, MEDIAN])
-        needed = np.abs(scores - others[:, MEDIAN]) / np.maximum(reach, 1e-9)
-        widening[[low, high]] = max(1.0, float(np.quantile(needed, QUANTILES[high] - QUANTILES[low])))
-    return widening
-
-
 def _spread(scores: Array) -> float:
     """Mean absolute score (few bulk sales decide a mean square); 0 without scores."""
     return float(np.mean(np.abs(scores))) if len(scores) else 0.0
 
 
-def _variance(actual: Array, forecast: Array) -> tuple[float, float]:
+def _variance(error: Array, forecast: Array) -> tuple[float, float]:
     """Variance coefficients on f and f² by iterated non-negative weighted least squares of squared errors.
 
     Squared errors are capped at 16 times the fitted variance, so that single bulk sales do not set the scale.
@@ -120,7 +92,7 @@ def _variance(actual: Array, forecast: Array) -> tuple[float, float]:
     coefficients = np.array([1.0, 0.1])
     for _ in range(VARIANCE_ROUNDS):
         fitted = np.maximum(design @ coefficients, 1e-9)
-        target = np.minimum((actual - forecast) ** 2, 16 * fitted)
+        target = np.minimum(error**2, 16 * fitted)
         coefficients, _ = nnls(design / fitted[:, None], target / fitted)
     linear, square = (float(v) for v in coefficients)
     return (linear, square) if linear + square > 0 else (1.0, 0.0)

@@ -19,14 +19,16 @@ from replenish.forecast.features import PanelMatrix
 from replenish.forecast.hierarchy import best_share, category_factor
 from replenish.forecast.intermittent import intermittent, tsb_forecasts
 from replenish.forecast.intervals import Bands, Cells, fit_bands
-from replenish.forecast.smoothing import Smoothing, fit_smoothing, smoothed_levels, smoothing_forecast
+from replenish.forecast.smoothing import Smoothing, fit_smoothing, one_step, smoothed_levels, smoothing_forecast
+from replenish.forecast.surprise import Surprise, carried, carry_over, surprises
 from replenish.forecast.theta import theta_forecasts
+from replenish.forecast.unrest import unrest
 from replenish.records import FittedModels, PriceResponse
 from replenish.settings import Settings
 
 Array = NDArray[np.float64]
 MIN_HISTORY_DAYS = 60
-FOLD_DAYS = 30
+FOLD_DAYS = 60
 INTERMITTENT = "intermittent items"
 
 
@@ -51,7 +53,7 @@ def fit_forecast(
     """Fitted models from the whole panel.
 
     The blend weights, the reconciliation share, the bands and the joint residuals come from members fitted on
-    the days before those they are judged on: the last `validation_days`, LightGBM anew every 30 days of them. So each
+    the days before those they are judged on: the last `validation_days`, LightGBM anew every 60 days of them. So each
     residual is one the members had never seen. A member that could not be fitted then is left out: nothing would tell
     its error.
     """
@@ -82,7 +84,7 @@ def refit_members(
     """
     days = len(m.dates)
     members = _fit_members(m, settings, seed, days, bool(fitted.boosting))
-    kept = {name: fitted.frames[name] for name in ("weights", "bands", "horizon", "residuals")}
+    kept = {name: fitted.frames[name] for name in ("weights", "carry", "bands", "horizon", "residuals")}
     frames = kept | _member_frames(members, launch_money(m, days))
     meta = fitted.meta | {"categories": list(members.categories), "theta": members.theta, "tsb": members.tsb}
     return replace(
@@ -133,9 +135,10 @@ def blended(values: dict[str, Array], weights: pd.DataFrame, groups: NDArray[np.
 
 @dataclass(frozen=True)
 class _Judged:
-    """What the validation days say: blend weights, reconciliation share, bands, residuals."""
+    """What the validation days say: blend weights, what comes again of a surprise, reconciliation share, bands …"""
 
     weights: pd.DataFrame
+    carry: Array
     share: float
     bands: Bands
     residuals: pd.DataFrame
@@ -154,11 +157,21 @@ def _validate(m: PanelMatrix, past: Members, settings: Settings, validation: int
     stacked = {k: np.vstack([cells[h][k] * price[h] for h in horizons]) for k in cells[1]}
     weights = blend_weights(observed, worth, stacked, groups)
     mixed = {h: blended(cells[h], weights, groups) * price[h] for h in horizons}
+    seen, state = recent_errors(m, past.smoothing)
+    carry = carry_over(m, seen, targets, actual, mixed)
+    mixed = {h: q * carried(seen, carry, targets - h, h) for h, q in mixed.items()}
     factor = _reconcile(m, past, mixed, targets)
     share = best_share(observed, worth, np.vstack(list(mixed.values())), np.vstack(list(factor.values())))
     even = {h: mixed[h] * factor[h] ** share for h in horizons}
-    bands = _bands(m, targets, actual, even)
-    return _Judged(weights, share, bands, _residual_table(m, targets, actual[1], even[1], bands))
+    bands = _bands(m, targets, actual, even, state)
+    residuals = _residual_table(m, targets, actual[1], even[1], bands, state[targets - 1])
+    return _Judged(weights, carry, share, bands, residuals)
+
+
+def recent_errors(m: PanelMatrix, smoothing: Smoothing) -> tuple[Surprise, Array]:
+    """What every day of the panel surprised with, and how unsettled demand was by then (days × items)."""
+    ahead = one_step(m, smoothing, smoothed_levels(m, smoothing))
+    return surprises(m, ahead), unrest(m, ahead)
 
 
 def _unseen_forecasts(
@@ -195,7 +208,9 @@ def _seen(m: PanelMatrix, targets: NDArray[np.int64], forecast: Array) -> NDArra
     return (m.weight[targets] > 0) & np.isfinite(forecast) & (forecast > 0)
 
 
-def _bands(m: PanelMatrix, targets: NDArray[np.int64], actual: dict[int, Array], mixed: dict[int, Array]) -> Bands:
+def _bands(
+    m: PanelMatrix, targets: NDArray[np.int64], actual: dict[int, Array], mixed: dict[int, Array], state: Array
+) -> Bands:
     seen = _seen(m, targets, mixed[1])
     if not seen.any():
         raise ForecastError(
@@ -205,16 +220,16 @@ def _bands(m: PanelMatrix, targets: NDArray[np.int64], actual: dict[int, Array],
     cells = []
     for h, forecast in mixed.items():
         seen = _seen(m, targets, forecast)
-        day = np.broadcast_to(np.arange(len(targets))[:, None], seen.shape)
-        cells.append(Cells(actual[h][seen], forecast[seen], (forecast * m.price[targets - h])[seen], day[seen]))
+        money = forecast * m.price[targets - h]
+        cells.append(Cells(actual[h][seen], forecast[seen], money[seen], state[targets - h][seen]))
     return fit_bands(cells)
 
 
 def _residual_table(
-    m: PanelMatrix, targets: NDArray[np.int64], actual: Array, forecast: Array, bands: Bands
+    m: PanelMatrix, targets: NDArray[np.int64], actual: Array, forecast: Array, bands: Bands, state: Array
 ) -> pd.DataFrame:
     """Standardised residuals, validation days × items; NaN where nothing was observed."""
-    sigma = bands.sigma(np.nan_to_num(forecast, nan=1.0))
+    sigma = bands.sigma(np.nan_to_num(forecast, nan=1.0), state)
     scores = np.where(_seen(m, targets, forecast), (actual - forecast) / np.maximum(sigma, 1e-9), np.nan)
     return pd.DataFrame(scores, index=m.dates[targets], columns=list(m.item_codes))
 
@@ -223,6 +238,7 @@ def _frames(members: Members, judged: _Judged, launch: dict[tuple[str, str], flo
     """The fitted things as plain tables, ready for disk."""
     return _member_frames(members, launch) | {
         "weights": judged.weights.reset_index(),
+        "carry": pd.DataFrame(judged.carry, columns=["store", "category"]),
         "bands": pd.DataFrame(judged.bands.quantiles),
         "horizon": pd.DataFrame({"factor": judged.bands.horizon}),
         "residuals": judged.residuals.rename_axis("date").reset_index(),

@@ -123,3 +123,9 @@ def smoothing_forecast(
 ) -> Array:
     """Price-neutral forecasts, origins × items: level at the origin times the index of the target weekday."""
     return on_weekday(m, weekday_index(m, fitted), levels[origins], origins, horizon)
+
+
+def one_step(m: PanelMatrix, fitted: Smoothing, levels: Array) -> Array:
+    """Price-neutral forecast of every day of the panel from the evening before, days × items; NaN on the first."""
+    before = np.vstack([np.full((1, levels.shape[1]), np.nan), levels[:-1]])
+    return np.asarray(before * weekday_index(m, fitted)[m.dates.day_of_week])
