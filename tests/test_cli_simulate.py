@@ -8,13 +8,15 @@ import pandas as pd
 import pytest
 
 from replenish.cli import main
+from replenish.simulate import data_value
+from replenish.simulate.page import BEGIN, END
 
 SHORT = ["--days", "2", "--seeds", "2", "--history-days", "60"]
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+def run(capsys: pytest.CaptureFixture[str], *arguments: str, command: str = "simulate") -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as end:
-        main(["simulate", *arguments])
+        main([command, *arguments])
     out = capsys.readouterr()
     return int(str(end.value.code or 0)), out.out, out.err
 
@@ -49,3 +51,34 @@ def test_simulate_refuses_unknown_worlds_policies_and_endings(tmp_path, capsys):
         code, _, err = run(capsys, *arguments)
         assert code == 2
         assert words in err
+
+
+def test_a_page_keeps_what_was_written_by_hand_and_gets_its_frontier(tmp_path, capsys, tmp_path_factory):
+    page = tmp_path / "policies.md"
+    page.write_text("# Mine\n", encoding="utf-8")
+    kept = tmp_path_factory.getbasetemp() / "kept-seasons"
+    asked = ["--worlds", "calm", "--policies", "practice+5%", *SHORT, "--folder", str(kept), "--output", str(page)]
+    code, _, err = run(capsys, *asked)
+    assert (code, page.read_text(encoding="utf-8")) == (2, "# Mine\n")
+    assert "does not say which part" in err
+    page.write_text(f"# Mine\n\n{BEGIN}\n{END}\n\nMy doubts.\n", encoding="utf-8")
+    assert run(capsys, *asked)[0] == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# Mine\n")
+    assert text.endswith("My doubts.\n")
+    assert "(policies-frontier.html)" in text
+    assert "plotly" in (tmp_path / "policies-frontier.html").read_text(encoding="utf-8")
+
+
+def test_value_of_data_prints_and_stores(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(data_value, "POLICY", "practice-full")
+    page = tmp_path / "value.md"
+    asked = ["--worlds", "calm", "--strengths", "weak", "--kinds", "times,weather", *SHORT, "--folder", str(tmp_path)]
+    code, out, _ = run(capsys, *asked, "--output", str(page), command="value-of-data")
+    assert code == 0
+    assert "weather forecasts" in out
+    assert "| times of sales |" in page.read_text(encoding="utf-8").replace("| weak | times", "| times")
+    assert (tmp_path / "value-chart.html").exists()
+    code, _, err = run(capsys, "--kinds", "gossip", command="value-of-data")
+    assert code == 2
+    assert "Unknown kind" in err

@@ -287,6 +287,27 @@ def policy_frontier_chart(summary: pd.DataFrame, currency: str = "RMB") -> go.Fi
     return figure
 
 
+def data_value_chart(values: pd.DataFrame, currency: str = "RMB") -> go.Figure:
+    """What each kind of data adds to a day's profit over all worlds, with 95 % intervals, one colour per strength.
+
+    `values`: from `DataValues.values`.
+    """
+    import plotly.graph_objects as go
+
+    rows = values[values["world"] == "all"]
+    ranked = rows.groupby("kind")["gain"].mean().sort_values().index
+    colours = dict(zip(rows["strength"].unique(), (PAST, DEMAND, PLAN), strict=False))
+    figure = go.Figure()
+    for strength, part in rows.groupby("strength", sort=False):
+        shown = part.set_index("kind").reindex(ranked)
+        figure.add_trace(go.Bar(
+            x=shown["gain"], y=list(ranked), orientation="h", name=str(strength), marker_color=colours[strength],
+            error_x={"array": (shown["gain_high"] - shown["gain"]).fillna(0.0), "color": "#333333"},
+        ))  # fmt: skip
+    figure.add_vline(x=0, line_color="#333333", line_width=1)
+    return _styled(figure, "What further data are worth, with 95 % intervals", f"profit added, {currency} a day", "")
+
+
 def compare_chart(summary: dict[str, Any], currency: str = "RMB") -> go.Figure:
     """Promised and expected profit of the plan beside the baseline (cost-plus), from `plan.summary`.
 

@@ -2,8 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from replenish.simulate.accounts import gain_split, interval, price_index, season_figures, summary
+from replenish.simulate.accounts import EVENTS, gain_split, interval, price_index, recovery, season_figures, summary
 from replenish.simulate.season import Books
+from replenish.simulate.stage import Season, set_stage
+from replenish.simulate.world import PRESETS
 
 DAYS = pd.to_datetime(["2024-06-03", "2024-06-04"])
 
@@ -67,3 +69,30 @@ def test_the_split_adds_up_to_the_gain():
     row = gain_split(seasons, ["replenish", "newsvendor"]).iloc[0]
     assert (row["price"], row["assortment"], row["order"]) == (3.0, -1.0, 9.0)
     assert len(gain_split(seasons, ["newsvendor"])) == 0
+
+
+def test_weeks_are_counted_from_the_day_of_the_event():
+    """A supply shock on day 8: practice earns 10 before and 4 from then on, the clairvoyant 20 and 10."""
+    dates = pd.date_range("2024-06-03", periods=14)
+    parts = [
+        pd.DataFrame({"world": "supply-shock", "seed": seed, "policy": policy, "date": dates,
+                      "profit": [before + seed] * 7 + [after + seed] * 7, "promised": promised})
+        for seed in (0, 2)
+        for policy, before, after, promised in (("practice", 10, 4, np.nan), ("clairvoyant", 20, 10, 22.0))
+    ]  # fmt: skip
+    weeks = recovery(pd.concat(parts)).set_index(["policy", "week"])
+    assert weeks.index.tolist() == [(p, k) for k in (0, 1) for p in ("practice", "clairvoyant")]
+    assert weeks.loc[("practice", 0), "of_clairvoyant"] == pytest.approx(11 / 21)
+    assert weeks.loc[("practice", 1), "of_clairvoyant"] == pytest.approx(5 / 11)
+    assert weeks.loc[("clairvoyant", 1), ["gain", "gain_low", "gain_high"]].tolist() == [6, 6, 6]
+    assert weeks.loc[("clairvoyant", 0), "promised_off"] == pytest.approx(22 / 21 - 1)
+    assert np.isnan(weeks.loc[("practice", 0), "promised_off"])
+    assert recovery(pd.concat(parts).assign(world="calm")).empty
+
+
+def test_the_new_year_is_where_the_events_say():
+    season = set_stage(Season("new-year", seed=0, days=20, history_days=28))
+    shoppers = season.market.conditions.shoppers[season.first :]
+    assert EVENTS["new-year"][0] == np.flatnonzero(shoppers == 0)[0] + 1
+    assert EVENTS["supply-shock"][0] == PRESETS["supply-shock"](season.world).upheaval.first_day
+    assert set(EVENTS) <= set(PRESETS)

@@ -6,7 +6,7 @@ import pytest
 from replenish.errors import ConfigError
 from replenish.simulate import comparison
 from replenish.simulate.comparison import Mixed, simulate
-from replenish.simulate.page import policies_page
+from replenish.simulate.page import BEGIN, END, kept_page, policies_page
 from replenish.simulate.policies import practice
 from replenish.simulate.season import decisions, play_season
 from replenish.simulate.stage import Season, set_stage
@@ -50,6 +50,17 @@ def test_the_page_and_the_json_tell_every_policy(found):
     assert "--worlds calm --policies practice,practice+5%,practice-full --days 3" in page
     body = json.loads(found.to_json())
     assert {row["policy"] for row in body["summary"]} == {"practice", "practice+5%", "practice-full"}
+
+
+def test_what_is_written_by_hand_outlives_a_new_comparison():
+    first = kept_page(None, "Policies", "tables of today\n")
+    assert first.startswith("# Policies\n")
+    edited = first.replace("# Policies\n", "# Policies\n\nWhat we found.\n") + "\n## Doubts\n"
+    again = kept_page(edited, "Policies", "tables of tomorrow")
+    assert again == edited.replace("tables of today", "tables of tomorrow")
+    for broken in ("# Policies\n\nby hand\n", f"{END}\n{BEGIN}"):
+        with pytest.raises(ConfigError, match="does not say which part"):
+            kept_page(broken, "Policies", "tables")
 
 
 def test_unknown_names_are_refused():

@@ -132,6 +132,52 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     return float(np.mean(values)) - half, float(np.mean(values)) + half
 
 
+EVENTS = {
+    "supply-shock": (8, "dear, scarce and poor leafy vegetables and peppers, from the eighth to the 17th day"),
+    "new-year": (18, "the Spring Festival: more and more shoppers before it, a closed day, few shoppers after"),
+    "drift": (1, "prices weigh more and more with all shoppers, over four weeks"),
+    "wrong-loss": (1, "loss rates are not those the shop knows, from before the season on"),
+}
+"""World → day of the season (from 1) on which it breaks what was learnt, and what happens."""
+WEEK = 7
+
+
+def recovery(days: pd.DataFrame, weeks: int = 3) -> pd.DataFrame:
+    """How policies fare in the week before a world's event and in the weeks from it on (see `EVENTS`).
+
+    `days` key (world, seed, policy, date): profit, promised. Result key (world, policy, week), week 0 the one before
+    (none when the event is on the first day), 1 the first seven days from it on, …: days, profit [money a day],
+    of_clairvoyant (share), gain, gain_low, gain_high (over practice, paired over seeds), promised_off (÷ realised − 1).
+    """
+    rows = []
+    for world in (w for w in days["world"].unique() if w in EVENTS):
+        mine = days[days["world"] == world]
+        season_day = (mine["date"] - mine["date"].groupby(mine["seed"]).transform("min")).dt.days + 1
+        week = (season_day - EVENTS[str(world)][0]) // WEEK + 1
+        for number in range(weeks + 1):
+            part = mine[week == number]
+            if len(part):
+                rows += [{"world": world, "week": number, **row} for row in _week_of(part)]
+    return pd.DataFrame(rows)
+
+
+def _week_of(days: pd.DataFrame) -> list[dict[str, object]]:
+    """One row per policy of one world's week."""
+    profit = days.groupby(["seed", "policy"])["profit"].mean().unstack("policy")  # noqa: PD010 - nothing to aggregate
+    rows = []
+    for policy, mine in days.groupby("policy", sort=False):
+        total, promised = mine["profit"].sum(), mine["promised"].sum(min_count=1)
+        benchmark = days.loc[days["policy"] == BENCHMARK, "profit"].sum() if BENCHMARK in profit else np.nan
+        gain = (profit[policy] - profit[BASELINE]).dropna().to_numpy()
+        low, high = interval(gain)
+        rows.append({
+            "policy": policy, "days": mine["date"].nunique(), "profit": mine["profit"].mean(),
+            "of_clairvoyant": total / benchmark, "gain": gain.mean(), "gain_low": low, "gain_high": high,
+            "promised_off": promised / total - 1,
+        })  # fmt: skip
+    return rows
+
+
 def gain_split(seasons: pd.DataFrame, policies: Sequence[str]) -> pd.DataFrame:
     """Gain of each policy over practice split into price, assortment and order [money a day], mean over seasons.
 

@@ -17,7 +17,7 @@ import pandas as pd
 from replenish.errors import ConfigError
 from replenish.execution import Backend, StoreResult, map_stores
 from replenish.files import write_whole
-from replenish.simulate.accounts import BASELINE, gain_split, season_figures, summary
+from replenish.simulate.accounts import BASELINE, gain_split, recovery, season_figures, summary
 from replenish.simulate.clairvoyant import Clairvoyant
 from replenish.simulate.policies import POLICIES
 from replenish.simulate.practice import Decision
@@ -30,7 +30,8 @@ COMPARED = ("practice", "practice-tuned", "practice+5%", "replenish", "replenish
 SPLIT = ("replenish", "replenish-lean")
 SEERS = {"clairvoyant": False, "foresight": True}
 """Benchmarks that are played after the policies, from their plans; True: knows even who will come."""
-KNOWN = {"times": "sale_times", "stock": "stock_counts", "costs": "costs_known"}
+KNOWN = {"times": "sale_times", "stock": "stock_counts", "costs": "costs_known", "weather": "weather",
+         "rivals": "rivals", "customers": "customers"}  # fmt: skip
 """What a shop may know beside its sales → field of `Season`."""
 Progress = Callable[[str], None]
 
@@ -54,9 +55,14 @@ class Comparison:
         names = [str(name) for name in self.seasons["policy"].unique() if " | " not in str(name)]
         return gain_split(self.seasons, names)
 
+    @cached_property
+    def recovery(self) -> pd.DataFrame:
+        """How policies fare before and after what breaks a world (see `accounts.recovery`)."""
+        return recovery(self.days[~self.days["policy"].str.contains(" | ", regex=False)])
+
     def to_json(self) -> str:
         """Everything but the days as one JSON document."""
-        frames = {"summary": self.summary, "gain_split": self.split, "seasons": self.seasons}
+        frames = {"summary": self.summary, "gain_split": self.split, "recovery": self.recovery, "seasons": self.seasons}
         body = {name: json.loads(frame.to_json(orient="records")) for name, frame in frames.items()}
         return json.dumps({"arguments": self.arguments} | body, ensure_ascii=False)
 
@@ -88,9 +94,9 @@ def simulate(
     names = (*dict.fromkeys([BASELINE, *(p for p in policies if p not in SEERS)]), *(p for p in SEERS if p in policies))
     pairs = [f"{world}/{seed + k}" for k in range(seeds) for world in worlds]
     play = partial(play_pair, base, names, Path(folder), progress if backend == "serial" else None)
-    tell = None if progress is None else partial(_tell, progress)
+    tell = None if progress is None else partial(tell_of_pairs, progress)
     results = map_stores(play, pairs, backend, workers, progress=tell)
-    _raise_first(results)
+    raise_first(results)
     found = [frames for result in results if (frames := result.value) is not None]
     arguments = {"worlds": list(worlds), "policies": list(names), "days": days, "seeds": seeds, "seed": seed,
                  "history_days": history_days, "known": list(known)}  # fmt: skip
@@ -106,12 +112,14 @@ def _check_names(worlds: Sequence[str], policies: Sequence[str], known: Sequence
             raise ConfigError(f"Unknown {what} “{', '.join(unknown)}”. There are: {', '.join(there)}.")
 
 
-def _tell(progress: Progress, result: StoreResult[Any], done: int, total: int) -> None:
+def tell_of_pairs(progress: Progress, result: StoreResult[Any], done: int, total: int) -> None:
+    """Says that a world and seed are through, or why not."""
     state = "done" if result.ok else f"failed: {result.error}"
     progress(f"{result.store}: {state} after {result.seconds:.0f} s ({done} of {total})")
 
 
-def _raise_first(results: Sequence[StoreResult[Any]]) -> None:
+def raise_first(results: Sequence[StoreResult[Any]]) -> None:
+    """Raises the first error that stopped one of them."""
     for result in results:
         if result.error is not None:
             raise result.error

@@ -1,11 +1,12 @@
-"""The comparison of policies as text: rows for a terminal and the page `docs/policies.md`."""
+"""The comparison of policies as text: rows for a terminal and the generated part of `docs/policies.md`."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from replenish.simulate.accounts import FIGURES
+from replenish.errors import ConfigError
+from replenish.simulate.accounts import EVENTS, FIGURES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +17,10 @@ HEADINGS = (
     "world", "policy", "profit a day", "over practice", "of clairvoyant", "promised off", "waste", "fill",
     "at 18:00", "margin", "price index", "worst days", "items",
 )  # fmt: skip
+RECOVERY_HEADINGS = ("world", "policy", "week", "profit a day", "over practice", "of clairvoyant", "promised off")
+WEEKS = ("before", "first", "second", "third")
 Row = Mapping[Hashable, Any]
+BEGIN, END = "<!-- generated: what follows is overwritten -->", "<!-- generated: end -->"
 
 
 def printed_rows(summary: pd.DataFrame) -> list[tuple[str, ...]]:
@@ -54,8 +58,45 @@ def _between(row: Row, name: str, form: str) -> str:
     return form.format(value) + (f" ({form.format(low)} … {form.format(high)})" if low == low else "")
 
 
-def policies_page(found: Comparison) -> str:
-    """The page on which policies are compared, in Markdown."""
+def recovery_rows(recovery: pd.DataFrame) -> list[tuple[str, ...]]:
+    """One row of text per world, policy and week around its event, as headed by `RECOVERY_HEADINGS`."""
+    if recovery.empty:
+        return []
+    ordered = recovery.sort_values(["world", "policy", "week"], kind="stable")
+    return [
+        (
+            str(row["world"]),
+            str(row["policy"]),
+            WEEKS[row["week"]],
+            f"{row['profit']:,.0f}",
+            _between(row, "gain", "{:+,.0f}"),
+            _known(row["of_clairvoyant"], "{:.0%}"),
+            _known(row["promised_off"], "{:+.1%}"),
+        )
+        for row in ordered.to_dict("records")
+    ]
+
+
+def kept_page(old: str | None, title: str, generated: str) -> str:
+    """The page with its generated part replaced; what is written by hand outside the marks stays.
+
+    `old`: the page as it is, None when there is none yet. Raises `ConfigError` when it lacks the marks: nothing written
+    by hand is ever overwritten.
+    """
+    block = f"{BEGIN}\n\n{generated.strip()}\n\n{END}"
+    if old is None:
+        return f"# {title}\n\n{block}\n"
+    if old.count(BEGIN) != 1 or old.count(END) != 1 or old.index(END) < old.index(BEGIN):
+        raise ConfigError(
+            f"The page exists and does not say which part of it is generated. Put “{BEGIN}” and “{END}” on two lines "
+            "where the tables belong, or choose another file."
+        )
+    before, rest = old.split(BEGIN)
+    return before + block + rest.split(END)[1]
+
+
+def policies_page(found: Comparison, chart: str = "") -> str:
+    """The generated part of the page on which policies are compared, in Markdown; `chart`: file of the frontier."""
     asked = found.arguments
     command = (
         f"replenish simulate --worlds {','.join(asked['worlds'])} --policies {','.join(asked['policies'])} "
@@ -68,9 +109,16 @@ def policies_page(found: Comparison) -> str:
     for world in ["all", *worlds]:
         rows = found.summary[found.summary["world"] == world]
         title = f"All {len(worlds)} worlds" if world == "all" else f"World “{world}”"
-        parts += [f"## {title}", _markdown(HEADINGS[1:], [row[1:] for row in printed_rows(rows)])]
+        parts += [f"## {title}", markdown(HEADINGS[1:], [row[1:] for row in printed_rows(rows)])]
+        if world == "all" and chart:
+            parts += [f"[Profit against waste and fill]({chart}) draws the frontier."]
     if len(found.split):
         parts += ["## Where the gain comes from", SPLIT_TEXT, _split_table(found.split)]
+    if len(found.recovery):
+        events = {world: EVENTS[world] for world in found.recovery["world"].unique()}
+        told = [f"- {world} (day {day}): {what}." for world, (day, what) in events.items()]
+        parts += ["## Before and after what breaks a world", RECOVERY_TEXT, "\n".join(told)]
+        parts += [markdown(RECOVERY_HEADINGS, recovery_rows(found.recovery), names=3)]
     parts += ["## Columns", "\n".join(f"- {name}: {meaning}." for name, meaning in FIGURES.items())]
     return "\n\n".join(parts) + "\n"
 
@@ -80,17 +128,16 @@ def _split_table(split: pd.DataFrame) -> str:
     rows = [
         (str(row["policy"]), *(_between(row, name, "{:+,.0f}") for name in names)) for row in split.to_dict("records")
     ]
-    return _markdown(("policy", *names), rows)
+    return markdown(("policy", *names), rows)
 
 
-def _markdown(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [headings, ("---", *("---:" for _ in headings[1:])), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+def markdown(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], names: int = 1) -> str:
+    """A Markdown table whose first `names` columns are words, the others figures."""
+    rule = tuple("---" if k < names else "---:" for k in range(len(headings)))
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [headings, rule, *rows])
 
 
-INTRODUCTION = """# Policies in a shop whose truth is known
-
-Generated by the command below; do not edit by hand.
+INTRODUCTION = """This part is generated by
 
 ```
 {command}
@@ -104,3 +151,5 @@ seeds."""
 
 SPLIT_TEXT = """Practice's own orders are played again at the policy's prices (price), then with the policy's listing
 too (assortment); the rest is the order."""
+
+RECOVERY_TEXT = """Weeks are counted from the day of the event; “before” is the week that ends on the day before it."""
