@@ -110,8 +110,9 @@ def tighten(
     prices = duals[structure.linking]
     state = Bound(bound, prices, np.full(len(structure.model.gain), np.inf))
     box, least = _first_box(structure, bound), bound
-    for k, block in enumerate(structure.blocks if plan is not None else ()):
-        _keep(state, k, plan[block.columns])
+    if plan is not None:
+        for k, block in enumerate(structure.blocks):
+            _keep(state, k, plan[block.columns])
     for number in range(rounds):
         value, found, reach = lagrangian(structure, prices, duals, money)
         state.reach = np.minimum(state.reach, reach)
