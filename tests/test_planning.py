@@ -167,6 +167,37 @@ def test_several_days_follow_each_other(shop: Tables, models: FittedModels):
     assert not plan.lines.duplicated(["item_code", "date"]).any()
 
 
+def test_what_linked_days_leave_out_is_said(shop: Tables, models: FittedModels):
+    linked = make_plan(shop, AS_OF, 2, SETTINGS, models=models)
+    assert linked.summary["linked_days"]
+    assert any("without the demand that moves" in note for note in linked.summary["notes"])
+    careful = make_plan(shop, AS_OF, 2, SETTINGS.override(rules__risk_weight=0.2), models=models)
+    assert not careful.summary["linked_days"]
+    assert any("one after the other" in note for note in careful.summary["notes"])
+
+
+def test_rules_of_linked_days_have_their_worth(shop: Tables, models: FittedModels):
+    values = rule_values(shop, look_ahead(shop, AS_OF, 2, SETTINGS, models), SETTINGS)
+    assert set(values["date"]) == {PLANNED, PLANNED + pd.Timedelta(days=1)}
+    freed = values[values["rule"] != "list_item"]
+    assert (freed["high"] >= -1e-6).all()  # more room never costs
+    assert (freed["low"] <= freed["change"] + 1e-6).all()
+
+
+def test_price_changes_of_a_day_are_counted_against_the_day_before(shop: Tables, models: FittedModels):
+    few = SETTINGS.override(rules__max_price_changes=1, rules__price_index_cap=0.2)
+    plan = make_plan(shop, AS_OF, 3, few, models=models)  # checked against the same count before it is returned
+    tags = plan.forecast.drop_duplicates("item_code").set_index("item_code")["reference_price"].to_dict()
+    moved = []
+    for _, day in plan.lines.groupby("date"):
+        today = dict(zip(day["item_code"], day["price"], strict=True))
+        moved.append(sum(abs(price - tags[code]) > 1e-9 for code, price in today.items()))
+        tags |= today
+    assert max(moved) <= 1
+    last = plan.lines[plan.lines["date"] == plan.lines["date"].max()]
+    assert (last["price"] != last["reference_price"]).sum() > 1  # more than one day's worth of changes by then
+
+
 def test_locks_are_kept_and_senseless_ones_named_together(shop: Tables, models: FittedModels, plan: Plan):
     code = str(plan.lines["item_code"].iloc[0])
     locked = make_plan(shop, AS_OF, 1, SETTINGS, (Override(code, "never_list"),), models)

@@ -28,7 +28,8 @@ from replenish.optimise.linear import linear_form, solve_linear
 from replenish.optimise.model import Problem, build_model
 from replenish.optimise.rounds import offer_rows
 from replenish.optimise.solve import solve_menu
-from replenish.optimise.week import Day, solve_week
+from replenish.optimise.sweep import Day
+from replenish.optimise.week import solve_week
 from replenish.records import Override, Scenarios, Solution
 from replenish.settings import SolverSettings
 

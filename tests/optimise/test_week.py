@@ -14,7 +14,9 @@ from replenish.optimise.ageing import DayDecision
 from replenish.optimise.menu import build_menu
 from replenish.optimise.model import Problem
 from replenish.optimise.solve import solve_menu
-from replenish.optimise.week import Day, keeping_items, path_outcomes, solve_week
+from replenish.optimise.sweep import Day, path_outcomes, sweep_days
+from replenish.optimise.week import _windows, keeping_items, solve_week
+from replenish.optimise.windows import NOT_LISTED
 from replenish.records import Override
 from tests.optimise.worlds import EXACT, candidate, rules, scenarios
 
@@ -114,6 +116,36 @@ def test_locks_and_rules_hold_on_every_day() -> None:
         assert list(chosen["item_code"]) == ["apple"]
         assert chosen["index_coefficient"].sum() <= 1e-9
     assert all(d.listed for d in week.paths["apple"])
+
+
+def test_price_changes_are_counted_against_the_day_before() -> None:
+    # Demand falls less than prices rise: every item earns most at its upper price, 2.4 for apple and red, today's 2.0
+    # for green. With one change a day the first rises on day 1, the second on day 2, and both stay there unchanged.
+    days = _week(3, 2, 5, max_price_changes=1, n_min=3)
+    week, usual = solve_week(days, EXACT), {c.item_code: c.terms.reference_price for c in days[0].candidates}
+    tags, changed = dict(usual), []
+    for problem, solution in zip(week.problems, week.solutions, strict=True):
+        chosen = problem.menu.offers.loc[list(solution.chosen)]
+        today = dict(zip(chosen["item_code"], chosen["price"], strict=True))
+        changed.append(sum(price != tags[code] for code, price in today.items()))
+        tags |= today
+    assert changed == [1, 1, 0]
+    assert sum(price != usual[code] for code, price in tags.items()) == 2
+    free = solve_week(_week(3, 2, 5, n_min=3), EXACT)
+    assert week.objective < free.objective <= free.bound + 1e-9
+    assert week.objective <= week.bound <= free.bound + 1e-6
+
+
+def test_days_settle_from_the_poorest_paths() -> None:
+    """A sweep over the days finds by itself what the relaxation's paths begin with."""
+    days = _week(4, 2, 2, n_max=2)
+    windows = [_windows(days, code) for code in keeping_items(days)]
+    none, rows = [(0,) * 4], [d.problem.menu.offers.index for d in days]
+    assert windows[0].options[0][0].row == NOT_LISTED
+    swept = sweep_days(days, windows, none, EXACT, np.inf, [np.zeros(1)] * 4, rows)
+    week = solve_week(days, EXACT)
+    assert sum(s.objective for s in swept.solutions) >= 0.98 * week.objective
+    assert week.objective <= week.bound + 1e-9
 
 
 def test_rules_no_first_path_fits() -> None:

@@ -38,6 +38,8 @@ def check_plan(
         date = pd.Timestamp(text)
         day = lines[lines["date"] == date]
         today = [o for o in plan.overrides if o.date is None or pd.Timestamp(o.date) == date]
+        tags = lines[lines["date"] < date].sort_values("date").drop_duplicates("item_code", keep="last")
+        day = day.assign(price_tag=day["item_code"].map(tags.set_index("item_code")["price"]).astype(float))
         found = _orders(day, chosen, today) + _day_rules(day, date, plan, chosen) + _locks(day, today)
         faults += [f"{text}: {fault}" for fault in found]
     faults += _balances(lines) + _total(plan)
@@ -78,6 +80,7 @@ def _orders(lines: pd.DataFrame, settings: Settings, locks: Sequence[Override]) 
 
 def _day_rules(day: pd.DataFrame, date: pd.Timestamp, plan: Plan, settings: Settings) -> list[str]:
     rules, out = settings.rules, []
+    tags = day["price_tag"].fillna(day["reference_price"])  # the last shelf price of the days before
     if len(day) < rules.n_min:
         out.append(f"{len(day)} items listed, at least {rules.n_min} asked for")
     if rules.n_max is not None and len(day) > rules.n_max:
@@ -85,7 +88,7 @@ def _day_rules(day: pd.DataFrame, date: pd.Timestamp, plan: Plan, settings: Sett
     limits = (
         ("budget", rules.budget, float((day["order_quantity"] * day["unit_cost"]).sum())),
         ("shelf space", rules.shelf_space, float(day["shelf_space"].fillna(1.0).sum())),
-        ("price changes", rules.max_price_changes, float((day["price"] - day["reference_price"]).abs().gt(1e-9).sum())),
+        ("price changes", rules.max_price_changes, float((day["price"] - tags).abs().gt(1e-9).sum())),
     )
     out += [
         f"{name} {value:.2f} over {limit:g}"

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replenish.optimise.model import Problem
+from replenish.optimise.model import Problem, over_rows
 from replenish.optimise.rule_values import compare
 from replenish.optimise.solve import plan_if_any
 from replenish.records import Solution
@@ -52,7 +52,7 @@ def _steps(problem: Problem, line: Any) -> Iterator[tuple[str, str, Problem]]:
         wanted = here & np.isclose(offers["order_quantity"], order)
         yield "order", f"order {order:g}", _only(problem, line.item_code, mine, wanted)
     if line.item_code not in problem.must_list:
-        yield "listing", "not listed", _kept(problem, ~mine)
+        yield "listing", "not listed", over_rows(problem, ~mine)
 
 
 def _neighbours(values: pd.Series, now: float) -> list[float]:
@@ -64,10 +64,4 @@ def _neighbours(values: pd.Series, now: float) -> list[float]:
 def _only(problem: Problem, item: str, mine: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> Problem:
     """The problem in which the item is listed with one of the wanted offers."""
     must = tuple(sorted({*problem.must_list, item}))
-    return replace(_kept(problem, ~mine | wanted), must_list=must)
-
-
-def _kept(problem: Problem, rows: NDArray[np.bool_]) -> Problem:
-    menu = problem.menu
-    by_scenario = None if menu.by_scenario is None else menu.by_scenario[rows]
-    return replace(problem, menu=replace(menu, offers=menu.offers[rows], by_scenario=by_scenario))
+    return replace(over_rows(problem, ~mine | wanted), must_list=must)

@@ -33,7 +33,8 @@ MAX_ORDERS = 80
 class Candidate:
     """One item that may be listed: its terms, ladder and order grid.
 
-    `index_price`: what its price is held against in the price index [money/unit]; None: the reference price.
+    `index_price`: what its price is held against in the price index; `price_tag`: yesterday's shelf price, another than
+    which is a price change [money/unit]; None: the reference price.
     """
 
     item_code: str
@@ -47,6 +48,7 @@ class Candidate:
     shelf_life_days: int = 1
     supplier: str = ""
     index_price: float | None = None
+    price_tag: float | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,7 @@ def _rung_offers(
     # Cover counts min(u, D), what is served at full price: clearance buyers who would have paid it are included.
     served = out.sales + c.terms.cannibalisation * out.clearance
     index_price = c.terms.reference_price if c.index_price is None else c.index_price
+    price_tag = c.terms.reference_price if c.price_tag is None else c.price_tag
     forgone = _forgone(c, scenarios, k, ratio, orders) if scenarios.settled else c.terms.goodwill * out.lost
     by_offer = {
         "order_quantity": orders, "value": out.profit - forgone, "profit": out.profit,
@@ -173,7 +176,7 @@ def _rung_offers(
     by_rung = {
         "item_code": c.item_code, "category": c.category, "price": price, "demand": demand.mean(),
         "index_coefficient": base * (price - index_price), "index_weight": base * index_price,
-        "price_changed": float(abs(ratio - 1.0) > 1e-9), "shelf_space": c.shelf_space, "supplier": c.supplier,
+        "price_changed": float(abs(price - price_tag) > 1e-9), "shelf_space": c.shelf_space, "supplier": c.supplier,
     }  # fmt: skip
     columns = by_offer | {name: np.full(len(orders), v, dtype=_kind(v)) for name, v in by_rung.items()}
     if rules.risk_weight > 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,13 @@ class Problem:
     def risk_weight(self) -> float:
         """λ, the weight of the worst scenarios in the objective."""
         return self.rules.risk_weight if self.menu.by_scenario is not None else 0.0
+
+
+def over_rows(problem: Problem, kept: NDArray[np.bool_]) -> Problem:
+    """The problem over some rows of its menu."""
+    menu = problem.menu
+    by_scenario = None if menu.by_scenario is None else menu.by_scenario[kept]
+    return replace(problem, menu=replace(menu, offers=menu.offers[kept], by_scenario=by_scenario))
 
 
 def rule_columns(problem: Problem) -> list[RuleColumn]:

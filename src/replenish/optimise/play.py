@@ -14,7 +14,8 @@ from replenish.optimise.assemble import DayPlan
 from replenish.optimise.baseline import cost_plus_lines, shop_habits
 from replenish.optimise.judge import Judgement, Line, judge
 from replenish.optimise.menu import Candidate
-from replenish.optimise.week import Day, WeekSolution
+from replenish.optimise.sweep import Day
+from replenish.optimise.week import WeekSolution
 from replenish.records import DemandHistory, Scenarios
 from replenish.settings import Settings
 

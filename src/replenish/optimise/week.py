@@ -6,8 +6,11 @@ relaxation of this model is solved by column generation: paths are priced exactl
 
     bound = value of the relaxation over the paths so far + Σ_i max(0, largest reduced gain of a path of item i)
 
-holds for all paths (Dantzig & Wolfe 1960; Lasdon 1970). The plan then takes one path per item and solves each day by
-itself with those paths fixed, all days in whole items; its gap is to that bound.
+holds for all paths (Dantzig & Wolfe 1960; Lasdon 1970). The plan starts from one path per item; then the days are
+solved one after the other in whole items, with the other days as they stand (`sweep`); its gap is to that bound.
+
+A limit on price changes counts new price tags against the day before. In the relaxation at most t·limit items stand at
+another price than today's on day t, which every plan within the limit satisfies.
 """
 
 from __future__ import annotations
@@ -22,14 +25,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from replenish.errors import InfeasiblePlanError, SolverError
-from replenish.optimise.ageing import DayDecision, aged_path
+from replenish.optimise.ageing import DayDecision
 from replenish.optimise.linear import LinearAnswer, LinearModel, linear_form, solve_linear
 from replenish.optimise.menu import Candidate, undominated
 from replenish.optimise.model import Problem, build_model, rule_columns
-from replenish.optimise.outcome import Outcome
-from replenish.optimise.solve import solve_menu
+from replenish.optimise.sweep import Day, decisions, described, sweep_days
 from replenish.optimise.windows import MAX_WINDOWS, NOT_LISTED, Windows, best_path, day_options, item_windows
-from replenish.records import Scenarios, Solution
+from replenish.records import Solution
 from replenish.settings import SolverSettings
 
 Array = NDArray[np.float64]
@@ -40,21 +42,6 @@ BOUND_KIND = (
 MAX_ROUNDS = 40
 CLOSED = 2e-4  # relative difference between relaxation and bound at which no more paths are generated
 DEAR = 10.0  # price of one unit of the price index rows that makes a first path avoid every rise
-DAY_GAP = 2e-3  # the days' own gap: no finer than what the bound of the week leaves open
-PATH_SHARE = 0.25  # share of the time limit for choosing the paths
-
-
-@dataclass(frozen=True)
-class Day:
-    """One day of the week: its problem (menu and rules), candidates in the menu's order, scenarios."""
-
-    problem: Problem
-    candidates: tuple[Candidate, ...]
-    scenarios: Scenarios
-
-    def candidate(self, code: str) -> Candidate:
-        """The candidate of that item code."""
-        return next(c for c in self.candidates if c.item_code == code)
 
 
 @dataclass(frozen=True)
@@ -110,20 +97,27 @@ def solve_week(days: Sequence[Day], settings: SolverSettings) -> WeekSolution:
     """
     start = time.perf_counter()
     windows = [_windows(days, code) for code in keeping_items(days)]
-    master = _Master(days, windows)
-    bound, rounds = _generate(master, settings, start)
-    chosen = _choose_paths(master, settings)
-    problems, fixed = _fix_paths(days, windows, chosen)
+    linked = [_counting_from_today(d, t) for t, d in enumerate(days)]
+    offers = [_week_offers(d, windows, t) for t, d in enumerate(linked)]
+    master = _Master(linked, windows, offers)
+    bound, rounds, answer = _generate(master, settings, start)
+    chosen, prices = _likeliest_paths(master, answer), master.cover_prices(answer)
     left = max(settings.time_limit_s - (time.perf_counter() - start), len(days))
-    per_day = settings.model_copy(update={"time_limit_s": left / len(days), "gap": max(settings.gap, DAY_GAP)})
-    solutions = [solve_menu(f, per_day) for f in fixed]
-    paths = {w.item_code: _decisions(w, path) for w, path in zip(windows, chosen, strict=True)}
-    total = sum(s.objective for s in solutions)
-    return WeekSolution(tuple(problems), tuple(solutions), paths, max(bound, total), rounds)
+    in_time = settings.model_copy(update={"time_limit_s": left})
+    swept = sweep_days(days, windows, chosen, in_time, bound, prices, [o.index for o in offers])
+    problems = described(swept.problems, days, windows, swept.paths)
+    paths = {w.item_code: decisions(w, path) for w, path in zip(windows, swept.paths, strict=True)}
+    total = sum(s.objective for s in swept.solutions)
+    return WeekSolution(problems, swept.solutions, paths, max(bound, total), rounds)
 
 
-def _decisions(windows: Windows, path: Sequence[int]) -> tuple[DayDecision, ...]:
-    return tuple(options[o].decision for options, o in zip(windows.options, path, strict=True))
+def _counting_from_today(day: Day, t: int) -> Day:
+    """Day t (from 0) with room for every price tag that may have changed by then."""
+    most = day.problem.rules.max_price_changes
+    if most is None:
+        return day
+    rules = day.problem.rules.model_copy(update={"max_price_changes": most * (t + 1)})
+    return replace(day, problem=replace(day.problem, rules=rules))
 
 
 def _windows(days: Sequence[Day], code: str) -> Windows:
@@ -142,12 +136,11 @@ def _windows(days: Sequence[Day], code: str) -> Windows:
 class _Master:
     """The rows of all days, the columns of items that do not keep, and the paths so far."""
 
-    def __init__(self, days: Sequence[Day], windows: Sequence[Windows]) -> None:
+    def __init__(self, days: Sequence[Day], windows: Sequence[Windows], offers: Sequence[pd.DataFrame]) -> None:
         self.windows = windows
         self.columns: dict[_Path, Array] = {}  # with its coefficients in the rows of all days
         keepers = {w.item_code for w in windows}
-        forms = [linear_form(build_model(d.problem, _week_offers(d, keepers, windows, t), relaxed=True))
-                 for t, d in enumerate(days)]  # fmt: skip
+        forms = [linear_form(build_model(d.problem, o, relaxed=True)) for d, o in zip(days, offers, strict=True)]
         owned = [np.array([_owner(r) in keepers for r in form.rows], dtype=bool) for form in forms]
         self.rows = [np.flatnonzero(~o) for o in owned]
         self.forms = forms
@@ -198,7 +191,7 @@ class _Master:
             if all(o[0].row == NOT_LISTED for o in w.options):
                 self.add(_Path(k, (0,) * len(w.options)))
 
-    def model(self, whole_paths: bool = False) -> LinearModel:
+    def model(self) -> LinearModel:
         """The linear model over the columns so far; the last rows say: one path per item."""
         parts = [f.part(s) for f, s in zip(self.forms, self.single, strict=True)]
         singles = sparse.block_diag([p.matrix[r] for p, r in zip(parts, self.rows, strict=True)])
@@ -220,7 +213,7 @@ class _Master:
             lower=np.concatenate([*[p.lower for p in parts], np.zeros(n)]),
             # No bound of 1: "one path per item" says it, and a bound would hide a part of what a path is worth.
             upper=np.concatenate([*[p.upper for p in parts], np.full(n, np.inf)]),
-            whole=np.concatenate([np.zeros(singles.shape[1], dtype=bool), np.full(n, whole_paths)]),
+            whole=np.zeros(singles.shape[1] + n, dtype=bool),
         )  # fmt: skip
 
     def _worth(self, column: _Path) -> float:
@@ -249,6 +242,15 @@ class _Master:
         choice, worth = best_path(rewards)
         return _Path(item, choice), worth
 
+    def cover_prices(self, answer: LinearAnswer) -> list[Array]:
+        """By day, for every item that keeps: what one more unit of its category's cover is worth (−dual)."""
+        out, start = [], 0
+        for rows, places in zip(self.rows, self.cover_row, strict=True):
+            own = answer.duals[start : start + len(rows)]
+            out.append(np.array([-own[k] if k >= 0 else 0.0 for k in places]))
+            start += len(rows)
+        return out
+
 
 def _owner(row: tuple[str, object]) -> str:
     """The item a row is about, empty for rows of the whole shelf."""
@@ -256,16 +258,16 @@ def _owner(row: tuple[str, object]) -> str:
     return str(index) if name in ("offers_per_item", "must_list") else ""
 
 
-def _week_offers(day: Day, keepers: set[str], windows: Sequence[Windows], t: int) -> pd.DataFrame:
+def _week_offers(day: Day, windows: Sequence[Windows], t: int) -> pd.DataFrame:
     """Undominated offers of items that do not keep (exact: nothing else depends on them), all options of the others."""
     offers = undominated(day.problem.menu, rule_columns(day.problem))
     options = [o.row for w in windows for o in w.options[t] if o.row != NOT_LISTED]
-    singles = offers[~offers["item_code"].isin(keepers)]
+    singles = offers[~offers["item_code"].isin([w.item_code for w in windows])]
     return day.problem.menu.offers.loc[sorted([*singles.index, *options])]
 
 
-def _generate(master: _Master, settings: SolverSettings, start: float) -> tuple[float, int]:
-    """Adds paths until none can improve the relaxation; the bound and the number of rounds."""
+def _generate(master: _Master, settings: SolverSettings, start: float) -> tuple[float, int, LinearAnswer]:
+    """Adds paths until none can improve the relaxation; the bound, the number of rounds and the last answer."""
     rows = sum(len(r) for r in master.rows)
     master.begin()
     bound, rounds = np.inf, 0
@@ -281,7 +283,7 @@ def _generate(master: _Master, settings: SolverSettings, start: float) -> tuple[
         late = time.perf_counter() - start > settings.time_limit_s / 2
         if bound - answer.objective <= scale or not any(new) or late:
             break
-    return bound, rounds
+    return bound, rounds, answer
 
 
 def _relaxation(master: _Master, settings: SolverSettings) -> LinearAnswer:
@@ -293,80 +295,14 @@ def _relaxation(master: _Master, settings: SolverSettings) -> LinearAnswer:
     return answer
 
 
-def _choose_paths(master: _Master, settings: SolverSettings) -> list[tuple[int, ...]]:
-    """One path per item that keeps: best over the paths generated, other items in expectation."""
-    if not master.columns:
-        return []
-    answer = solve_linear(
-        master.model(whole_paths=True), settings.threads, settings.time_limit_s * PATH_SHARE, settings.gap
-    )
-    if not answer.found:
-        raise SolverError("No paths of the items that keep fit the rules of the week. Loosen a rule.")
-    values = answer.values[-len(master.columns) :]
-    chosen = {c.item: c.choice for c, v in zip(master.columns, values, strict=True) if v > 0.5}
-    return [chosen[k] for k in range(len(master.windows))]
+def _likeliest_paths(master: _Master, answer: LinearAnswer) -> list[tuple[int, ...]]:
+    """Of every item the path with the largest share in the relaxation; sweeps over the days do the rest.
 
-
-# ---------------------------------------------------------------- the days by themselves, paths fixed
-
-
-def _fix_paths(
-    days: Sequence[Day], windows: Sequence[Windows], chosen: Sequence[tuple[int, ...]]
-) -> tuple[list[Problem], list[Problem]]:
-    """By day: the problem to be explained, where another offer of an item that keeps is valued with the rest of its
-    path kept, and the problem to be solved, where only the path's offer is left."""
-    explained, fixed = [], []
-    for t, day in enumerate(days):
-        offers = day.problem.menu.offers.copy()
-        listed: set[str] = set()
-        considered, taken = np.ones(len(offers), dtype=bool), np.ones(len(offers), dtype=bool)
-        for w, path in zip(windows, chosen, strict=True):
-            row, mine = w.options[t][path[t]].row, (offers["item_code"] == w.item_code).to_numpy()
-            considered &= ~mine | offers.index.isin([o.row for o in w.options[t]])
-            taken &= ~mine | (offers.index == row)
-            offers = _valued(offers, w, path, t)
-            if row != NOT_LISTED:
-                listed.add(w.item_code)
-                offers = _described(offers, row, w, path, t, days)
-        menu = replace(day.problem.menu, offers=offers[considered])
-        explained.append(replace(day.problem, menu=menu))
-        must = tuple(sorted({*day.problem.must_list, *listed}))
-        fixed.append(replace(day.problem, menu=replace(menu, offers=offers[taken]), must_list=must))
-    return explained, fixed
-
-
-def _valued(offers: pd.DataFrame, w: Windows, path: tuple[int, ...], t: int) -> pd.DataFrame:
-    """The item's options of day t at their worth for the week: own day, and what they change on the days after."""
-    here, whole = w.value[t][w.window(path, t)], w.path_value(path)
-    for o, option in enumerate(w.options[t]):
-        if option.row != NOT_LISTED:
-            other = (*path[:t], o, *path[t + 1 :])
-            offers.loc[option.row, "value"] = here + w.path_value(other) - whole
-            offers.loc[option.row, "cover_value"] = w.cover[t][w.window(other, t)]
-    return offers
-
-
-def _described(
-    offers: pd.DataFrame, row: int, w: Windows, path: tuple[int, ...], t: int, days: Sequence[Day]
-) -> pd.DataFrame:
-    """The chosen offer's expectations with ageing stock."""
-    out = path_outcomes(days, w.item_code, _decisions(w, path))[t]
-    for name in ("profit", "sales", "clearance", "waste", "carried_on"):
-        offers.loc[row, name] = float(getattr(out, name).mean())
-    offers.loc[row, "sell_out"] = float((out.lost > 1e-9).mean())
-    return offers
-
-
-def path_outcomes(
-    days: Sequence[Day], code: str, path: Sequence[DayDecision], scenarios: Sequence[Scenarios] | None = None
-) -> list[Outcome]:
-    """Outcomes per day and scenario of one item's path, on the days' own scenarios or on others."""
-    draws = scenarios or [d.scenarios for d in days]
-    candidates = [d.candidate(code) for d in days]
-    k = [s.item_codes.index(code) for s in draws]
-    demand = [
-        s.demand_at(j, p.price / c.terms.reference_price) if p.listed else np.zeros(s.n)
-        for s, j, p, c in zip(draws, k, path, candidates, strict=True)
-    ]
-    cost = [s.cost[:, j] for s, j in zip(draws, k, strict=True)]
-    return aged_path(path, demand, cost, [c.terms for c in candidates], candidates[0].shelf_life_days)
+    The last round may have added paths that the relaxation does not know.
+    """
+    share = answer.values[sum(int(s.sum()) for s in master.single) :]
+    best: dict[int, tuple[float, tuple[int, ...]]] = {}
+    for path, value in zip(master.columns, share, strict=False):
+        if path.item not in best or value > best[path.item][0]:
+            best[path.item] = (float(value), path.choice)
+    return [best[k][1] for k in range(len(master.windows))]

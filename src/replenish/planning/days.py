@@ -21,11 +21,21 @@ from replenish.optimise.play import judge_week
 from replenish.optimise.rounds import NOT_SETTLED, offer_rows, settle, with_transfers
 from replenish.optimise.scenarios import ResidualPool, draw_scenarios
 from replenish.optimise.solve import solve_menu
-from replenish.optimise.week import Day, only_last_carries, solve_week
+from replenish.optimise.sweep import Day
+from replenish.optimise.week import only_last_carries, solve_week
 from replenish.planning.prospect import Progress, Prospect, joint_residuals, silent
 from replenish.pricing.substitution import Switching, switching_between
 from replenish.records import Override, Scenarios, Solution
 from replenish.settings import Settings
+
+ONE_BY_ONE = (
+    "with a weight on risk (rules.risk_weight) days are planned one after the other: what keeps overnight counts at "
+    "its carry value, not by the plan of the next day"
+)
+UNMOVED = (
+    "days linked by stock that keeps are planned without the demand that moves between items "
+    "(pricing.substitution), so that listed items may sell more than stated"
+)
 
 
 def plan_days(
@@ -81,14 +91,17 @@ class Kept:
 
 def plan_day(
     ahead: Prospect, pool: ResidualPool, day: pd.Timestamp, carried: pd.Series, settings: Settings,
-    locks: tuple[Override, ...], seed: int, kept: Kept | None = None,
+    locks: tuple[Override, ...], seed: int, kept: Kept | None = None, price_tags: Mapping[str, float] | None = None,
 ) -> DayPlan:  # fmt: skip
-    """One day: joint scenarios, menu of offers, optimiser, judgement on fresh scenarios."""
+    """One day: joint scenarios, menu of offers, optimiser, judgement on fresh scenarios.
+
+    `price_tags`: item_code → shelf price of the planned day before, where it was listed.
+    """
     keep = kept or Kept()
     key = _ground_key(day, carried, settings, seed)
     if key not in keep.groundwork:
         keep.groundwork[key] = lay_groundwork(ahead, pool, day, carried, settings, seed)
-    ground, today = keep.groundwork[key], on_day(day, locks)
+    ground, today = _tagged(keep.groundwork[key], price_tags or {}), on_day(day, locks)
     try:
         solved = solve_day(ground, settings, today, keep.lines.get(key, ()))
     except InfeasiblePlanError as error:
@@ -99,6 +112,14 @@ def plan_day(
         raise with_locks_named(error, today, pose, settings.solver) from None
     keep.lines.setdefault(key, solved.lines)
     return judge_day(solved, ground.habits, settings)
+
+
+def _tagged(ground: Groundwork, price_tags: Mapping[str, float]) -> Groundwork:
+    """The groundwork with price changes counted against these prices, where there are any."""
+    if not price_tags:
+        return ground
+    tagged = tuple(replace(c, price_tag=price_tags.get(c.item_code)) for c in ground.candidates)
+    return replace(ground, candidates=tagged)
 
 
 def _ground_key(day: pd.Timestamp, carried: pd.Series, settings: Settings, seed: int) -> Hashable:
@@ -177,20 +198,26 @@ def _days_in_turn(
     ahead: Prospect, pool: ResidualPool, carried: pd.Series, settings: Settings, locks: tuple[Override, ...],
     seed: int, progress: Progress, kept: Kept | None,
 ) -> list[DayPlan]:  # fmt: skip
-    """One day after the other; what a day is expected to leave over is carried to the next."""
-    plans = []
+    """One day after the other; what a day is expected to leave over is carried to the next, and so are price tags."""
+    plans, tags = [], dict[str, float]()
+    apart = len(ahead.dates) > 1 and settings.rules.risk_weight > 0 and _keeping(ahead)
     for day in ahead.dates:
         progress(f"optimise {day:%Y-%m-%d}")
-        plans.append(plan_day(ahead, pool, day, carried, settings, locks, seed, kept))
-        carried = plans[-1].carried_on
-    return plans
+        plans.append(plan_day(ahead, pool, day, carried, settings, locks, seed, kept, tags))
+        carried, listed = plans[-1].carried_on, plans[-1].judgement.lines
+        tags |= dict(zip(listed["item_code"], listed["price"], strict=True)) if len(listed) else {}
+    return [replace(p, notes=(*p.notes, ONE_BY_ONE)) for p in plans] if apart else plans
 
 
 def stock_links(ahead: Prospect, settings: Settings) -> bool:
     """Whether stock that keeps links the days; with a weight on risk days are planned one after the other."""
+    return settings.rules.risk_weight == 0 and _keeping(ahead)
+
+
+def _keeping(ahead: Prospect) -> bool:
+    """Whether any planned item keeps for more than a day."""
     life = ahead.history.items.set_index("item_code")["shelf_life_days"]
-    planned = ahead.forecast.table["item_code"].unique()
-    return settings.rules.risk_weight == 0 and bool(life.reindex(planned).gt(1).any())
+    return bool(life.reindex(ahead.forecast.table["item_code"].unique()).gt(1).any())
 
 
 def _plan_week(
@@ -198,6 +225,7 @@ def _plan_week(
 ) -> list[DayPlan]:
     """All days together; what is left of an item that keeps is worth its carry value after the last day only."""
     days, fresh, notes = [], [], tuple[str, ...]()
+    unmoved = (UNMOVED,) if settings.pricing.substitution else ()
     for day in ahead.dates:
         drawn, unseen = _both_draws(ahead, pool, day, settings, seed)
         stock = carried if day == ahead.dates[0] else pd.Series(dtype=float)
@@ -205,7 +233,9 @@ def _plan_week(
         days.append(Day(day_problem(candidates, drawn, settings, on_day(day, locks)), tuple(candidates), drawn))
         fresh.append(unseen)
     week = solve_week(days, settings.solver)
-    return judge_week(list(ahead.dates), only_last_carries(days), week, fresh, ahead.history, settings, notes)
+    return judge_week(
+        list(ahead.dates), only_last_carries(days), week, fresh, ahead.history, settings, (*notes, *unmoved)
+    )
 
 
 def on_day(day: pd.Timestamp, locks: tuple[Override, ...]) -> list[Override]:

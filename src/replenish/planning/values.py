@@ -6,16 +6,15 @@ from collections.abc import Collection, Sequence
 
 import pandas as pd
 
-from replenish.errors import ConfigError
 from replenish.optimise.assemble import DayPlan
 from replenish.optimise.line_values import COLUMNS as LINE_COLUMNS, line_values as _line_values
 from replenish.optimise.rounds import chosen_lines, offer_rows
 from replenish.optimise.rule_values import COLUMNS as VALUE_COLUMNS, compare, rule_values as _rule_values
 from replenish.optimise.solve import plan_if_any
-from replenish.planning.days import Kept, day_problem, on_day, plan_days, stock_links
+from replenish.planning.days import Kept, day_problem, on_day, plan_days
 from replenish.planning.inputs import checked_locks, stock_at_close
 from replenish.planning.prospect import Progress, Prospect, silent
-from replenish.records import Override, Tables
+from replenish.records import Override, Solution, Tables
 from replenish.settings import Settings
 
 
@@ -31,17 +30,21 @@ def rule_values(
     """What one step of every rule, every lock, and each of the best items left out, is worth to the plan of `replan`.
 
     Every figure is a day solved again, which takes a while. Columns: date, item_name, and those of
-    `optimise.rule_values.rule_values`; rule “lock”: the item's lock taken away. Errors as in `replan`; days linked by
-    stock that keeps are a `ConfigError`.
+    `optimise.rule_values.rule_values`; rule “lock”: the item's lock taken away. Of days linked by stock that keeps the
+    figures of a day are given the other days' choices of items that keep, and locks are not valued. Errors as in
+    `replan`.
     """
     chosen = settings or Settings()
     locks = checked_locks(tuple(overrides or ()), ahead)
-    plans = _single_days(tables, ahead, chosen, locks, seed, progress, kept)
+    plans = plan_days(ahead, stock_at_close(tables, ahead), chosen, locks, seed, progress, kept)
     progress("worth of the rules")
     values = [
         part.assign(date=p.date)
         for p in plans
-        for part in (_rule_values(p.problem, p.solution, chosen.solver), _lock_values(p, locks, chosen))
+        for part in (
+            _rule_values(p.problem, _bounded(p, chosen), chosen.solver),
+            _lock_values(p, locks if p.week is None else (), chosen),
+        )
     ]
     return _named(values, ahead, ["date", "rule", "category", "item_code", "item_name", *VALUE_COLUMNS[3:]])
 
@@ -63,19 +66,17 @@ def line_values(
     """
     chosen = settings or Settings()
     locks = checked_locks(tuple(overrides or ()), ahead)
-    plans = _single_days(tables, ahead, chosen, locks, seed, progress, kept)
+    plans = plan_days(ahead, stock_at_close(tables, ahead), chosen, locks, seed, progress, kept)
     progress("worth of the lines")
-    values = [_line_values(p.problem, p.solution, chosen.solver, items).assign(date=p.date) for p in plans]
+    values = [_line_values(p.problem, _bounded(p, chosen), chosen.solver, items).assign(date=p.date) for p in plans]
     return _named(values, ahead, ["date", "item_code", "item_name", *LINE_COLUMNS[1:]])
 
 
-def _single_days(
-    tables: Tables, ahead: Prospect, settings: Settings, locks: tuple[Override, ...], seed: int, progress: Progress,
-    kept: Kept | None,
-) -> list[DayPlan]:  # fmt: skip
-    if len(ahead.dates) > 1 and stock_links(ahead, settings):
-        raise ConfigError("Stock that keeps links these days; what a step is worth is told for one day. Plan one day.")
-    return plan_days(ahead, stock_at_close(tables, ahead), settings, locks, seed, progress, kept)
+def _bounded(plan: DayPlan, settings: Settings) -> Solution:
+    """The day's solution with a bound on its own problem: linked days are solved again, given the others."""
+    if plan.week is None:
+        return plan.solution
+    return plan_if_any(plan.problem, settings.solver, plan.solution.chosen) or plan.solution
 
 
 def _lock_values(plan: DayPlan, locks: Sequence[Override], settings: Settings) -> pd.DataFrame:
