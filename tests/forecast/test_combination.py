@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -110,18 +112,31 @@ def test_a_group_without_launches_takes_the_wider_one():
 
 
 def test_cost_is_the_last_valid_price_with_its_past_changes():
-    """A moves by ±10 % every day, B never: 30 pseudo-days of the category's mean square pull them together."""
+    """A moves by ±30 % every day, B never: 30 pseudo-days of the category's mean pull their scales together, and four
+    of five changes are at most those of A."""
     days = 180
-    moving = 2.0 * np.exp(0.1 * (np.arange(days) % 2))
+    moving = 2.0 * np.exp(0.3 * (np.arange(days) % 2))
     m = matrix(np.ones((days, 2)), cost=np.column_stack([moving, np.full(days, 3.0)]))
     dates = pd.date_range(m.dates[-1] + pd.Timedelta(days=1), periods=2)
     table = forecast_costs(m, ["P00", "P01"], dates).table.set_index(["item_code", "date"])
-    n, square = days - 1, 0.01 * (days - 1)
-    pooled = square / (2 * n)
+    n, total = days - 1, 0.3 * (days - 1)
+    pooled = total / (2 * n)
+    wide = 0.3 / 1.2815515655446004
     assert table["unit_cost"].tolist() == pytest.approx([moving[-1], 3.0] * 2)
-    assert table.loc[("P00", dates[0]), "log_sd"] == pytest.approx(np.sqrt((square + 30 * pooled) / (n + 30)))
-    assert table.loc[("P01", dates[0]), "log_sd"] == pytest.approx(np.sqrt(30 * pooled / (n + 30)))
+    assert table.loc[("P00", dates[0]), "log_sd"] == pytest.approx(wide)
+    assert table.loc[("P01", dates[0]), "log_sd"] == pytest.approx(wide * 30 * pooled / (total + 30 * pooled))
     assert table.loc[("P00", dates[1]), "log_sd"] == 0.01, "after two days it is always back; the least spread is 1 %"
+
+
+def test_the_band_of_costs_holds_four_changes_in_five():
+    """A tenth of the days change by 30 % either way, the others by 1 %: no normal, but the 80 % band is right."""
+    rng = np.random.default_rng(0)
+    jumps = rng.normal(0, np.where(rng.random((600, 10)) < 0.1, 0.3, 0.01))
+    m = matrix(noisy_demand(600, 10), cost=2 * np.exp(np.cumsum(jumps, axis=0)))
+    known = replace(m, cost=m.cost[:400], weight=m.weight[:400], dates=m.dates[:400])
+    spread = forecast_costs(known, list(m.item_codes), known.dates[-1:] + pd.Timedelta(days=1)).table["log_sd"]
+    inside = np.abs(jumps[400:]) <= 1.2815515655446004 * spread.to_numpy()
+    assert inside.mean() == pytest.approx(0.8, abs=0.03)
 
 
 def test_a_category_that_was_never_traded_takes_the_spread_of_the_store():
