@@ -11,7 +11,9 @@ import pytest
 from replenish.forecast.blend import blend_weights, combine
 from replenish.forecast.coldstart import cold_start, launch_money
 from replenish.forecast.costs import forecast_costs
-from replenish.forecast.hierarchy import best_share, category_factor
+from replenish.forecast.hierarchy import best_share, category_factor, with_item_sums
+from replenish.forecast.intervals import QUANTILE_NAMES
+from replenish.records import DemandForecast
 from tests.forecast.shop import matrix, noisy_demand
 
 GROUPS = np.array(["leafy", "leafy", "roots"])
@@ -26,10 +28,11 @@ def test_the_better_member_gets_the_weight():
         "boosting": np.where(GROUPS == "leafy", actual + 4, actual),
     }
     weights = blend_weights(actual, np.ones_like(actual), members, GROUPS)
-    assert weights.loc["leafy", "theta"] == 1
-    assert weights.loc["roots", "theta"] == 1, "2·2 lost by the group, 4·4 saved by all"
+    most = 2 / 3 + 1 / 3 / 3
+    assert weights.loc["leafy", "theta"] == pytest.approx(most), "a third is shared alike"
+    assert weights.loc["roots", "theta"] == pytest.approx(most), "2·2 lost by the group, 4·4 saved by all"
     apart = blend_weights(actual, np.where(GROUPS == "leafy", 0.1, 1.0) * np.ones_like(actual), members, GROUPS)
-    assert apart.loc["roots", "boosting"] == 1
+    assert apart.loc["roots", "boosting"] == pytest.approx(most)
     np.testing.assert_allclose(weights.sum(axis=1), 1)
 
 
@@ -37,14 +40,14 @@ def test_a_mixture_is_found_in_steps_of_a_tenth():
     actual = np.full((2, 3), 7.0)
     members = {"smoothing": np.full((2, 3), 10.0), "boosting": np.zeros((2, 3))}
     weights = blend_weights(actual, np.ones_like(actual), members, GROUPS)
-    np.testing.assert_allclose(weights, [[0.7, 0.3]] * 2)
+    assert weights.to_numpy() == pytest.approx(np.array([[0.7, 0.3]] * 2) * 2 / 3 + 1 / 6)
 
 
 def test_days_that_do_not_teach_do_not_decide_the_blend():
     actual = np.array([[4.0] * 3, [4.0] * 3])
     members = {"smoothing": np.array([[4.0] * 3, [99.0] * 3]), "boosting": np.array([[5.0] * 3, [4.0] * 3])}
     weights = blend_weights(actual, np.array([[1.0] * 3, [0.0] * 3]), members, GROUPS)
-    assert (weights["smoothing"] == 1).all()
+    assert weights["smoothing"].to_list() == pytest.approx([2 / 3 + 1 / 6] * 2)
 
 
 def test_a_missing_member_leaves_its_share_to_the_others():
@@ -70,6 +73,25 @@ def test_best_share_by_hand():
     assert best_share(actual, np.ones((4, 2)), items, factor) == 0.5, "4 · 4^½ = 8"
     assert best_share(items, np.ones((4, 2)), items, factor) == 0
     assert best_share(items * 4, np.ones((4, 2)), items, factor) == 1
+
+
+def test_composites_meet_the_sum_of_their_items_half_way():
+    """Leafy kg 20 against 20 + 20·½ = 30; packs 10 against 1, down to 1 ÷ 1.5 at most; roots have no items."""
+    day = pd.Timestamp("2022-05-01")
+
+    def table(codes, category, unit, mean, offered):
+        columns = {"item_code": codes, "date": day, "category": category, "unit": unit, "mean": mean, "sigma": 2.0}
+        return pd.DataFrame(columns | {"offered_share": offered} | dict.fromkeys(QUANTILE_NAMES, 8.0))
+
+    none = pd.DataFrame()
+    composites = table(["leafy (kg)", "leafy (pack)", "roots (kg)"], ["leafy", "leafy", "roots"],
+                       ["kg", "pack", "kg"], [20.0, 10.0, 5.0], 1.0)  # fmt: skip
+    items = table(["A", "B", "C"], ["leafy"] * 3, ["kg", "kg", "pack"], [20.0, 20.0, 1.0], [1.0, 0.5, 1.0])
+    found = with_item_sums(*(DemandForecast(t, none, none, none) for t in (composites, items))).table
+    assert found["mean"].tolist() == pytest.approx([25, 10 / 1.5, 5])
+    assert found["sigma"].tolist() == pytest.approx([2 * 1.25, 2 / 1.5, 2])
+    assert found["q90"].tolist() == pytest.approx([8 * 1.25, 8 / 1.5, 8])
+    assert composites["mean"].tolist() == [20, 10, 5], "nothing given is changed"
 
 
 # ---------------------------------------------------------------- launches

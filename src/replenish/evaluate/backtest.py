@@ -17,6 +17,7 @@ from replenish.planning import (
     Progress,
     Prospect,
     build_history,
+    category_prospect,
     category_settings,
     fit_category_models,
     fit_models,
@@ -145,15 +146,16 @@ def _category_prospects(
     progress: Progress,
 ) -> Iterator[Prospect]:  # fmt: skip
     """The same for the composites of categories as they were known at each origin; closed days are no origin."""
-    models: FittedModels | None = None
+    items: FittedModels | None = None
     chosen, store = category_settings(settings, 0), tables.stores[0]
     for stage, origin in _stages(origins[origins.isin(tables.daily_sales["date"])]):
         composites = category_tables(tables, origin, chosen.history)
-        if _too_old(models, origin, refit_days):
+        if items is None or _too_old(items, origin, refit_days):
             progress(f"{stage}, fitting")
-            models = fit_category_models(tables, composites, origin, chosen, store, seed)
+            items = fit_models(tables, origin, chosen, store, seed)
+            models = fit_category_models(composites, origin, chosen, items, seed)
         progress(stage)
-        yield look_ahead(composites, origin, horizon, chosen, models, seed)
+        yield category_prospect(tables, composites, origin, horizon, chosen, items, models, seed)
 
 
 def _stages(origins: pd.DatetimeIndex) -> Iterator[tuple[str, pd.Timestamp]]:

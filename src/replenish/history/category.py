@@ -48,10 +48,14 @@ def _valid_costs(wholesale: pd.DataFrame, settings: HistorySettings) -> pd.DataF
     return pd.concat([valid_costs(rows, settings)[0] for _, rows in wholesale.groupby("store")] or [wholesale])
 
 
+def composite_code(items: pd.DataFrame) -> pd.Series:
+    """The composite “category (unit)” each row belongs to; `items`: a table with the columns category and unit."""
+    return items["category"] + " (" + items["unit"] + ")"
+
+
 def _composites(items: pd.DataFrame) -> pd.DataFrame:
     """Key (store, item_code): the composite the item belongs to."""
-    code = items["category"] + " (" + items["unit"] + ")"
-    return items[["store", "item_code"]].assign(composite=code)
+    return items[["store", "item_code"]].assign(composite=composite_code(items))
 
 
 def _daily(sales: pd.DataFrame, price: pd.DataFrame) -> pd.DataFrame:

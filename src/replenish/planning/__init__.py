@@ -1,6 +1,7 @@
 """From the tables to the plan: history → price response → forecast → scenarios → menu → model → check."""
 
 from replenish.planning.categories import (
+    category_prospect,
     category_settings,
     fit_category_models,
     look_ahead_categories,
@@ -46,6 +47,7 @@ __all__ = [
     "Progress",
     "Prospect",
     "build_history",
+    "category_prospect",
     "category_settings",
     "day_problem",
     "estimate_price_response",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pandas as pd
 
+from replenish.forecast.hierarchy import with_item_sums
 from replenish.forecast.models import fit_forecast
 from replenish.history.category import category_tables
 from replenish.history.cleaning import build_history
@@ -15,12 +17,13 @@ from replenish.planning.prospect import (
     Prospect,
     candidate_codes,
     checked_day,
+    fit_models,
+    forecast_demand,
     history_matrix,
     look_ahead,
     one_store,
     silent,
 )
-from replenish.pricing.response import estimate_response
 from replenish.records import DemandHistory, FittedModels, Plan, PriceResponse, Tables
 from replenish.settings import Settings
 
@@ -62,30 +65,40 @@ def look_ahead_categories(
     day = checked_day(tables, as_of)
     chosen = category_settings(given, 0)
     composites = category_tables(tables.for_store(name), day, chosen.history)
-    models = fit_category_models(tables, composites, day, chosen, name, seed, progress)
+    items = fit_models(tables, day, chosen, name, seed, progress)
+    models = fit_category_models(composites, day, chosen, items, seed, progress)
     count = len(candidate_codes(build_history(composites, day, chosen, name), chosen, ()))
     rules = category_settings(given, count)
-    return composites, look_ahead(composites, day, days, rules, models, seed, name), rules
+    return composites, category_prospect(tables, composites, day, days, rules, items, models, seed), rules
+
+
+def category_prospect(
+    tables: Tables, composites: Tables, as_of: pd.Timestamp, days: int, settings: Settings, items: FittedModels,
+    models: FittedModels, seed: int = 0,
+) -> Prospect:  # fmt: skip
+    """What is known of the `composites` the evening before; their forecasts meet the sums of the items' half-way.
+
+    `items`, `models`: the fitted models of the items and of the composites.
+    """
+    ahead = look_ahead(composites, as_of, days, settings, models, seed, models.store)
+    demand = forecast_demand(tables, as_of, days, settings, items, seed, items.store)
+    return replace(ahead, forecast=with_item_sums(ahead.forecast, demand))
 
 
 def fit_category_models(
-    tables: Tables,
     composites: Tables,
-    as_of: date | pd.Timestamp | str,
+    as_of: pd.Timestamp,
     settings: Settings,
-    store: str,
+    items: FittedModels,
     seed: int = 0,
     progress: Progress = silent,
 ) -> FittedModels:
-    """Demand models of the `composites` of `category_tables`; their price response is estimated on the items."""
-    day = checked_day(tables, as_of)
-    progress("price response of the items")
-    response = estimate_response(build_history(tables, day, settings, store), settings.pricing)
-    history = build_history(composites, day, settings, store)
-    answer = _composite_response(response, history)
+    """Demand models of the `composites` of `category_tables`; their price response is that of the fitted `items`."""
+    history = build_history(composites, as_of, settings, items.store)
+    answer = _composite_response(items.price_response, history)
     progress("demand models of the categories")
     matrix = history_matrix(composites, history, answer, settings)
-    return fit_forecast(matrix, answer, settings, store, composites.fingerprint, seed)
+    return fit_forecast(matrix, answer, settings, items.store, composites.fingerprint, seed)
 
 
 def category_settings(settings: Settings, count: int) -> Settings:
