@@ -68,6 +68,7 @@ def test_a_page_keeps_what_was_written_by_hand_and_gets_its_frontier(tmp_path, c
     assert text.endswith("My doubts.\n")
     assert "(policies-frontier.html)" in text
     assert "plotly" in (tmp_path / "policies-frontier.html").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "policies.json").read_text(encoding="utf-8"))["arguments"]["days"] == 2
 
 
 def test_value_of_data_prints_and_stores(tmp_path, capsys, monkeypatch):

@@ -105,15 +105,31 @@ def test_chinese_names_are_written_and_have_a_font() -> None:
     assert "Noto Sans CJK SC" in body["layout"]["font"]["family"]
 
 
-def test_policy_frontier_puts_every_policy_at_its_profit_waste_and_fill() -> None:
+def test_policy_frontier_puts_every_policy_at_its_profit_waste_fill_and_prices() -> None:
     summary = pd.DataFrame({
         "world": ["calm", "all", "all"], "policy": ["practice", "practice", "replenish"], "profit": [1.0, 400.0, 700.0],
-        "waste": [0.0, 0.18, 0.08], "fill": [0.0, 0.91, 0.86]})  # fmt: skip
-    waste, fill = plots.policy_frontier_chart(summary).data
+        "waste": [0.0, 0.18, 0.08], "fill": [0.0, 0.91, 0.86], "price_index": [0.0, 1.0, 0.99]})  # fmt: skip
+    waste, fill, prices = plots.policy_frontier_chart(summary).data
     assert list(waste.x) == [0.18, 0.08]
     assert list(fill.x) == [0.91, 0.86]
+    assert list(prices.x) == [1.0, 0.99]
     assert list(waste.y) == list(fill.y) == [400.0, 700.0]
     assert list(waste.text) == ["practice", "replenish"]
+    dearer = summary.iloc[[2]].assign(policy="replenish+5%", profit=740.0, price_index=1.04)
+    _, line, *_ = plots.policy_frontier_chart(pd.concat([dearer, summary])).data
+    assert list(line.y) == [700.0, 740.0], "κ = 0 first, then 5 %"
+
+
+def test_values_of_data_are_ranked_with_their_intervals() -> None:
+    values = pd.DataFrame({
+        "world": ["all", "all", "all", "calm"], "strength": ["weak", "weak", "strong", "weak"],
+        "kind": ["rivals", "weather", "weather", "weather"], "gain": [5.0, 10.0, 30.0, 7.0],
+        "gain_high": [9.0, 12.0, np.nan, 8.0]})  # fmt: skip
+    weak, strong = plots.data_value_chart(values).data
+    assert (list(weak.y), list(weak.x)) == (["rivals", "weather"], [5.0, 10.0])
+    assert list(weak.error_x.array) == [4.0, 2.0]
+    assert strong.x[1] == 30.0
+    assert strong.error_x.array[1] == 0.0, "one season has no interval"
 
 
 def test_price_response_shows_both_estimates_and_what_is_used() -> None:

@@ -261,30 +261,62 @@ def reasons_chart(reasons: pd.DataFrame, item_name: str, most: int = 10) -> go.F
     return _styled(figure, f"{item_name}: what moves the forecast", "change of the forecast; labels: the feature", "")
 
 
+FRONTIER_AXES = {
+    "waste": "thrown away, share of spending",
+    "fill": "demand served",
+    "price_index": "price index, practice’s = 1",
+}
+FRONTIERS = (
+    ("replenish", "replenish+2%", "replenish+5%"),
+    ("practice-tuned", "practice", "practice-full"),
+)
+"""Policies that differ in one thing only: how far prices may rise, how much safety the shop orders with."""
+
+
 def policy_frontier_chart(summary: pd.DataFrame, currency: str = "RMB") -> go.Figure:
-    """Profit against waste and against fill, one point per policy over all worlds, from `Comparison.summary`."""
+    """Profit against waste, demand served and price index, one point per policy over all worlds.
+
+    `summary`: from `Comparison.summary`. Lines join policies that differ in one thing only (see `FRONTIERS`).
+    """
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
     rows = summary[summary["world"] == "all"]
-    figure = make_subplots(rows=1, cols=2, shared_yaxes=True)
-    for k, column in enumerate(("waste", "fill"), start=1):
+    colours = [PLAN if str(p).startswith("replenish") else PAST for p in rows["policy"]]
+    figure = make_subplots(rows=1, cols=len(FRONTIER_AXES), shared_yaxes=True)
+    for k, column in enumerate(FRONTIER_AXES, start=1):
         points = go.Scatter(
-            x=rows[column],
-            y=rows["profit"],
-            text=rows["policy"],
-            name=column,
-            mode="markers+text",
-            textposition="top center",
-            marker={"size": 10, "color": [PLAN if str(p).startswith("replenish") else PAST for p in rows["policy"]]},
-            showlegend=False,
-        )
+            x=rows[column], y=rows["profit"], text=rows["policy"], name=column, mode="markers+text",
+            textposition="top center", marker={"size": 10, "color": colours}, showlegend=False,
+        )  # fmt: skip
         figure.add_trace(points, row=1, col=k)
-    _styled(figure, "Profit against waste and fill", "", "")
-    figure.update_xaxes(title="thrown away, share of spending", tickformat=".0%", row=1, col=1)
-    figure.update_xaxes(title="demand served", tickformat=".0%", row=1, col=2)
+        for line in _frontier_lines(rows, column):
+            figure.add_trace(line, row=1, col=k)
+    _styled(figure, "Profit against waste, demand served and prices", "", "")
+    for k, (column, title) in enumerate(FRONTIER_AXES.items(), start=1):
+        figure.update_xaxes(title=title, tickformat=".2f" if column == "price_index" else ".0%", row=1, col=k)
     figure.update_yaxes(title=f"profit, {currency} a day", row=1, col=1)
     return figure
+
+
+def _frontier_lines(rows: pd.DataFrame, column: str) -> list[go.Scatter]:
+    """Dotted lines through the frontiers of which at least two policies are there."""
+    import plotly.graph_objects as go
+
+    by_policy = rows.set_index("policy")
+    lines = []
+    for names in FRONTIERS:
+        there = [name for name in names if name in by_policy.index]
+        if len(there) > 1:
+            path = by_policy.loc[there]
+            colour = PLAN if there[0].startswith("replenish") else PAST
+            style = {"color": colour, "dash": "dot", "width": 1}
+            lines.append(
+                go.Scatter(
+                    x=path[column], y=path["profit"], mode="lines", line=style, hoverinfo="skip", showlegend=False
+                )
+            )
+    return lines
 
 
 def data_value_chart(values: pd.DataFrame, currency: str = "RMB") -> go.Figure:

@@ -51,8 +51,8 @@ def simulate(
     folder: Folder = Path("out/seasons"),
     output: Annotated[
         Path | None,
-        typer.Option("--output", help="Comparison as .json or .md (with the frontier as .html beside it), seasons as "
-                     ".csv or .parquet, frontier as .html.", metavar="FILE"),
+        typer.Option("--output", help="Comparison as .json or .md (beside it the frontier as .html and the .json), seasons "
+                     "as .csv or .parquet, frontier as .html.", metavar="FILE"),
     ] = None,
     backend: BackendOption = BackendChoice.SERIAL,
     workers: Workers = 2,
@@ -100,8 +100,8 @@ def value_of_data(
     folder: Folder = Path("out/seasons"),
     output: Annotated[
         Path | None,
-        typer.Option("--output", help="Values as .json or .md (with the chart as .html beside it), seasons as .csv or "
-                     ".parquet, chart as .html.", metavar="FILE"),
+        typer.Option("--output", help="Values as .json or .md (beside it the chart as .html and the .json), seasons as "
+                     ".csv or .parquet, chart as .html.", metavar="FILE"),
     ] = None,
     backend: BackendOption = BackendChoice.SERIAL,
     workers: Workers = 2,
@@ -168,7 +168,7 @@ def _write_as(
     path: Path, seasons: pd.DataFrame, to_json: Callable[[], str], page: Callable[[], str], title: str, chart: Figure,
     beside: Path,
 ) -> None:  # fmt: skip
-    """Writes in the form the file's ending asks for; with a page, its chart into the file `beside` it."""
+    """Writes in the form the file's ending asks for; with a page, its chart into the file `beside` it, and the JSON."""
     from replenish.files import write_whole
     from replenish.simulate.page import kept_page
 
@@ -180,6 +180,7 @@ def _write_as(
         old = path.read_text(encoding="utf-8") if path.exists() else None
         text = kept_page(old, title, page())
         write_whole(beside, _html(chart))
+        write_whole(path.with_suffix(".json"), to_json().encode("utf-8"))
     elif ending == ".html":
         write_whole(path, _html(chart))
         return
