@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         with_volume as with_volume,
     )
     from replenish.execution import WorkerProcess as WorkerProcess, in_worker_process as in_worker_process
+    from replenish.forecast.paths import sample_paths as sample_paths
     from replenish.forecast.reasons import forecast_reasons as forecast_reasons
     from replenish.history.category import category_tables as category_tables
     from replenish.nightly import kept_models as kept_models
@@ -80,6 +81,7 @@ _HOME = {
     "response_table": "replenish.pricing.response",
     "replan": "replenish.planning",
     "rule_values": "replenish.planning",
+    "sample_paths": "replenish.forecast.paths",
     "save_models": "replenish.store.fitted",
     "simulate": "replenish.simulate.comparison",
     "with_volume": "replenish.evaluate.metrics",

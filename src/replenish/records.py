@@ -131,7 +131,7 @@ class FittedModels:
     """Everything fitted for one store, kept and reused until stale (`store/models.py` writes it to disk).
 
     `boosting`: LightGBM model text (empty: member not used). `frames`: smoothing, weights, carry, arima, residuals,
-    bands, horizon, launch (plain tables). `meta`: plain JSON. `fingerprint`: of the tables it was fitted on.
+    paths, bands, horizon, launch (plain tables). `meta`: plain JSON. `fingerprint`: of the tables it was fitted on.
     """
 
     store: str
@@ -144,6 +144,19 @@ class FittedModels:
 
 
 @dataclass(frozen=True)
+class JointErrors:
+    """What past forecasts missed together, in standardised residuals.
+
+    `factors` key (origin, horizon): mean over the items of each category, a column each. `persistence`: correlation of
+    what is left to an item on two days that follow each other; `spread`: its standard deviation.
+    """
+
+    factors: pd.DataFrame
+    persistence: float
+    spread: float
+
+
+@dataclass(frozen=True)
 class DemandForecast:
     """Demand at the reference price if offered; one store.
 
@@ -151,7 +164,8 @@ class DemandForecast:
     offered_share, demand_share (demand per unit of expected sales), model (which members, or why a
     fallback). `residuals` past days × item codes: standardised residuals (actual − forecast)/σ of whole past days,
     NaN where nothing was observed: the material of the joint scenarios. `members` key (item_code, date): one column
-    per member. `weights` per category: blend weights. `notes`: fallbacks.
+    per member. `weights` per category: blend weights. `notes`: fallbacks. `joint`: the material of sample paths over
+    several days (`forecast.paths`).
     """
 
     table: pd.DataFrame
@@ -159,6 +173,7 @@ class DemandForecast:
     members: pd.DataFrame
     weights: pd.DataFrame
     notes: tuple[str, ...] = ()
+    joint: JointErrors | None = None
 
 
 @dataclass(frozen=True)

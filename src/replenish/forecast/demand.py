@@ -17,6 +17,7 @@ from replenish.forecast.models import (
     item_groups,
     member_forecasts,
     read_bands,
+    read_joint,
     read_members,
     recent_errors,
     recent_offer,
@@ -73,7 +74,8 @@ def forecast_matrix(
         notes.append(
             f"{len(blind)} items have no day of sales at a full price; no demand is forecast: {', '.join(blind)}"
         )
-    return DemandForecast(table, residuals, pd.concat(parts_members, ignore_index=True), weights, tuple(notes))
+    ahead = pd.concat(parts_members, ignore_index=True)
+    return DemandForecast(table, residuals, ahead, weights, tuple(notes), read_joint(models))
 
 
 def _mean(

@@ -19,11 +19,12 @@ from replenish.forecast.features import PanelMatrix
 from replenish.forecast.hierarchy import best_share, category_factor
 from replenish.forecast.intermittent import intermittent, tsb_forecasts
 from replenish.forecast.intervals import Bands, Cells, fit_bands
+from replenish.forecast.paths import joint_errors
 from replenish.forecast.smoothing import Smoothing, fit_smoothing, one_step, smoothed_levels, smoothing_forecast
 from replenish.forecast.surprise import Surprise, carried, carry_over, surprises
 from replenish.forecast.theta import theta_forecasts
 from replenish.forecast.unrest import unrest
-from replenish.records import FittedModels, PriceResponse
+from replenish.records import FittedModels, JointErrors, PriceResponse
 from replenish.settings import Settings
 
 Array = NDArray[np.float64]
@@ -69,7 +70,9 @@ def fit_forecast(
     members = _fit_members(m, settings, seed, days, bool(past.boosting))
     frames = _frames(members, judged, launch_money(m, days))
     bands = judged.bands
-    meta = {"share": judged.share, "linear": bands.linear, "square": bands.square, "edges": list(bands.edges),
+    joint = judged.joint
+    meta = {"share": judged.share, "persistence": joint.persistence, "spread": joint.spread,
+            "linear": bands.linear, "square": bands.square, "edges": list(bands.edges),
             "categories": list(members.categories), "theta": members.theta, "tsb": members.tsb}  # fmt: skip
     return FittedModels(store, m.dates[-1], fingerprint, response, members.boosting, frames, meta)
 
@@ -84,7 +87,7 @@ def refit_members(
     """
     days = len(m.dates)
     members = _fit_members(m, settings, seed, days, bool(fitted.boosting))
-    kept = {name: fitted.frames[name] for name in ("weights", "carry", "bands", "horizon", "residuals")}
+    kept = {name: fitted.frames[name] for name in ("weights", "carry", "bands", "horizon", "residuals", "paths")}
     frames = kept | _member_frames(members, launch_money(m, days))
     meta = fitted.meta | {"categories": list(members.categories), "theta": members.theta, "tsb": members.tsb}
     return replace(
@@ -142,6 +145,7 @@ class _Judged:
     share: float
     bands: Bands
     residuals: pd.DataFrame
+    joint: JointErrors
 
 
 def _validate(m: PanelMatrix, past: Members, settings: Settings, validation: int, seed: int) -> _Judged:
@@ -164,8 +168,10 @@ def _validate(m: PanelMatrix, past: Members, settings: Settings, validation: int
     share = best_share(observed, worth, np.vstack(list(mixed.values())), np.vstack(list(factor.values())))
     even = {h: mixed[h] * factor[h] ** share for h in horizons}
     bands = _bands(m, targets, actual, even, state)
-    residuals = _residual_table(m, targets, actual[1], even[1], bands, state[targets - 1])
-    return _Judged(weights, carry, share, bands, residuals)
+    scores = {h: _scores(m, targets, actual[h], even[h], bands.sigma(even[h], state[targets - h], h)) for h in horizons}
+    residuals = pd.DataFrame(scores[1], index=m.dates[targets], columns=list(m.item_codes))
+    joint = joint_errors(scores, m.category, m.dates[targets])
+    return _Judged(weights, carry, share, bands, residuals, joint)
 
 
 def recent_errors(m: PanelMatrix, smoothing: Smoothing) -> tuple[Surprise, Array]:
@@ -225,13 +231,9 @@ def _bands(
     return fit_bands(cells)
 
 
-def _residual_table(
-    m: PanelMatrix, targets: NDArray[np.int64], actual: Array, forecast: Array, bands: Bands, state: Array
-) -> pd.DataFrame:
+def _scores(m: PanelMatrix, targets: NDArray[np.int64], actual: Array, forecast: Array, sigma: Array) -> Array:
     """Standardised residuals, validation days × items; NaN where nothing was observed."""
-    sigma = bands.sigma(np.nan_to_num(forecast, nan=1.0), state)
-    scores = np.where(_seen(m, targets, forecast), (actual - forecast) / np.maximum(sigma, 1e-9), np.nan)
-    return pd.DataFrame(scores, index=m.dates[targets], columns=list(m.item_codes))
+    return np.where(_seen(m, targets, forecast), (actual - forecast) / np.maximum(sigma, 1e-9), np.nan)
 
 
 def _frames(members: Members, judged: _Judged, launch: dict[tuple[str, str], float]) -> dict[str, pd.DataFrame]:
@@ -242,6 +244,7 @@ def _frames(members: Members, judged: _Judged, launch: dict[tuple[str, str], flo
         "bands": pd.DataFrame(judged.bands.quantiles),
         "horizon": pd.DataFrame({"factor": judged.bands.horizon}),
         "residuals": judged.residuals.rename_axis("date").reset_index(),
+        "paths": judged.joint.factors,
     }
 
 
@@ -270,6 +273,11 @@ def read_members(models: FittedModels) -> Members:
 def _read_arima(row: dict[Any, Any]) -> CategoryArima:
     p, d, q = (int(v) for v in row["order"])
     return CategoryArima(str(row["category"]), (p, d, q), tuple(float(v) for v in row["parameters"]), str(row["note"]))
+
+
+def read_joint(models: FittedModels) -> JointErrors:
+    """The joint errors back from their table."""
+    return JointErrors(models.frames["paths"], models.meta["persistence"], models.meta["spread"])
 
 
 def read_bands(models: FittedModels) -> Bands:
