@@ -51,8 +51,8 @@ def simulate(
     folder: Folder = Path("out/seasons"),
     output: Annotated[
         Path | None,
-        typer.Option("--output", help="Comparison as .json or .md (beside it the frontier as .html and the .json), seasons "
-                     "as .csv or .parquet, frontier as .html.", metavar="FILE"),
+        typer.Option("--output", help="Comparison as .json or .md (beside it .json and the frontier), seasons as .csv "
+                     "or .parquet, frontier as .html.", metavar="FILE"),
     ] = None,
     backend: BackendOption = BackendChoice.SERIAL,
     workers: Workers = 2,
@@ -100,8 +100,8 @@ def value_of_data(
     folder: Folder = Path("out/seasons"),
     output: Annotated[
         Path | None,
-        typer.Option("--output", help="Values as .json or .md (beside it the chart as .html and the .json), seasons as "
-                     ".csv or .parquet, chart as .html.", metavar="FILE"),
+        typer.Option("--output", help="Values as .json or .md (beside it .json and the chart), seasons as .csv or "
+                     ".parquet, chart as .html.", metavar="FILE"),
     ] = None,
     backend: BackendOption = BackendChoice.SERIAL,
     workers: Workers = 2,
