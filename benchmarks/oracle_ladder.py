@@ -9,9 +9,13 @@ Every rung is the plan of the first evening of a season (after a year of practic
 from __future__ import annotations
 
 import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -138,19 +142,30 @@ class Oracle(Replenish):
         return out
 
 
-def ladder(world: str, seeds: list[int]) -> pd.DataFrame:
+def ladder(world: str, seeds: list[int], tell: Callable[[str], None]) -> pd.DataFrame:
     """Expected profit and price index of every rung, mean over the seeds' first evenings; key rung."""
-    rows = []
-    for seed in seeds:
-        evening = Evening(world, seed)
-        rows.append({"rung": "practice", **evening.score(evening.usual)})
-        for name, told in RUNGS.items():
-            planned = Oracle(evening, told)(evening.view)
-            evening.clairvoyant.starts[name] = {evening.view.day: planned.decision}
-            rows.append({"rung": name, **evening.score(planned.decision), "promised": planned.promised})
-        best = evening.clairvoyant(evening.view)
-        rows.append({"rung": "clairvoyant", **evening.score(best.decision), "promised": best.promised})
-    return pd.DataFrame(rows).groupby("rung", sort=False).mean()
+    rows = [row | {"seed": seed} for seed in seeds for row in rungs(world, seed, tell)]
+    return pd.DataFrame(rows).drop(columns="seed").groupby("rung", sort=False).mean()
+
+
+def rungs(world: str, seed: int, tell: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    """The rungs of one seed's first evening, one after the other; `tell` hears of each."""
+    started = time.perf_counter()
+
+    def rung(name: str, decision: Decision, promised: float = np.nan) -> dict[str, Any]:
+        row = {"rung": name, **evening.score(decision), "promised": promised}
+        tell(f"seed {seed}: {name} {row['profit']:,.0f} ({time.perf_counter() - started:.0f} s)")
+        return row
+
+    tell(f"seed {seed}: a year of practice")
+    evening = Evening(world, seed)
+    yield rung("practice", evening.usual)
+    for name, told in RUNGS.items():
+        planned = Oracle(evening, told)(evening.view)
+        evening.clairvoyant.starts[name] = {evening.view.day: planned.decision}
+        yield rung(name, planned.decision, planned.promised)
+    best = evening.clairvoyant(evening.view)
+    yield rung("clairvoyant", best.decision, best.promised)
 
 
 def page(table: pd.DataFrame, world: str, seeds: list[int]) -> str:
@@ -182,7 +197,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
     seeds = [int(s) for s in given.seeds.split(",")]
-    text = page(ladder(given.world, seeds), given.world, seeds)
+    table = ladder(given.world, seeds, lambda message: print(message, file=sys.stderr, flush=True))
+    text = page(table, given.world, seeds)
     if given.output:
         given.output.write_text(text, encoding="utf-8")
     else:

@@ -120,6 +120,18 @@ def test_policy_frontier_puts_every_policy_at_its_profit_waste_fill_and_prices()
     assert list(line.y) == [700.0, 740.0], "κ = 0 first, then 5 %"
 
 
+def test_gains_are_split_and_weeks_follow_each_other() -> None:
+    split = pd.DataFrame({"policy": ["replenish"], "price": [-23.0], "assortment": [33.0], "order": [163.0]})
+    assert [bar.x[0] for bar in plots.gain_split_chart(split).data] == [-23.0, 33.0, 163.0]
+    weeks = pd.DataFrame({
+        "world": ["drift"] * 2 + ["new-year"], "policy": "replenish", "week": [0, 1, 0], "profit": [500.0, 300.0, 90.0],
+    })  # fmt: skip
+    drift, new_year = plots.recovery_chart(weeks).data
+    assert (list(drift.y), drift.name) == ([500.0, 300.0], "replenish, drift")
+    assert new_year.name == "replenish, new-year"
+    assert plots.recovery_chart(weeks.iloc[:2]).data[0].name == "replenish"
+
+
 def test_values_of_data_are_ranked_with_their_intervals() -> None:
     values = pd.DataFrame({
         "world": ["all", "all", "all", "calm"], "strength": ["weak", "weak", "strong", "weak"],

@@ -319,6 +319,35 @@ def _frontier_lines(rows: pd.DataFrame, column: str) -> list[go.Scatter]:
     return lines
 
 
+def gain_split_chart(split: pd.DataFrame, currency: str = "RMB") -> go.Figure:
+    """What price, assortment and order each add to a policy's profit over practice, from `Comparison.split`."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure([
+        _bars(pd.Index(split["policy"]), split[part], part, colour, currency)
+        for part, colour in (("price", DEMAND), ("assortment", SHORT), ("order", PLAN))
+    ])  # fmt: skip
+    figure.update_layout(barmode="relative")
+    return _styled(figure, "Where the gain over practice comes from", f"{currency} a day", "")
+
+
+def recovery_chart(recovery: pd.DataFrame, currency: str = "RMB") -> go.Figure:
+    """Profit in the week before a world's event and in the weeks from it on, from `Comparison.recovery`."""
+    import plotly.graph_objects as go
+
+    several = len(recovery["world"].unique()) > 1
+    figure = go.Figure()
+    for colour, ((world, policy), rows) in zip(
+        cycle(LINES), recovery.groupby(["world", "policy"], sort=False), strict=False
+    ):
+        name = f"{policy}, {world}" if several else str(policy)
+        style = {"color": colour}
+        figure.add_trace(go.Scatter(x=rows["week"], y=rows["profit"], name=name, mode="lines+markers", line=style))
+    figure.add_vline(x=0.5, line_dash="dot", line_color=PAST)
+    figure.update_xaxes(dtick=1)
+    return _styled(figure, "Before and after the event", "week (0: before the event)", f"profit, {currency} a day")
+
+
 def data_value_chart(values: pd.DataFrame, currency: str = "RMB") -> go.Figure:
     """What each kind of data adds to a day's profit over all worlds, with 95 % intervals, one colour per strength.
 

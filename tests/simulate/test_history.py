@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from replenish.simulate.conditions import draw_conditions, holiday_factor
 from replenish.simulate.history import simulate_history
 from replenish.simulate.practice import Decision, draw_clearance, usual_price
 from replenish.simulate.stockroom import Stockroom
-from replenish.simulate.world import OPEN_HOUR, Traffic, draw_world
+from replenish.simulate.world import OPEN_HOUR, PRESETS, WORLD_WORDS, Traffic, draw_world, worlds_in_words
 
 SPAN = ("2024-03-04", "2024-03-10")
 
@@ -123,6 +125,12 @@ def test_spring_festival_builds_up_and_closes_the_shop():
     assert factor["2024-02-10"] == 0.0
     assert factor["2024-02-09"] > factor["2024-02-05"] > 1.0
     assert factor["2024-02-12"] < 1.0
+
+
+def test_every_world_is_there_and_told_in_words():
+    assert set(PRESETS) == set(WORLD_WORDS)
+    page = (Path(__file__).parents[2] / "docs/simulated-shop.md").read_text(encoding="utf-8")
+    assert worlds_in_words() in page
 
 
 def test_unknown_world_is_refused():

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from replenish.errors import DataError
 from replenish.simulate.history import simulate_history
-from replenish.simulate.world import draw_world
+from replenish.simulate.world import draw_world, worlds_in_words
 
 Frames = dict[str, pd.DataFrame]
 Moments = dict[tuple[str, str], float]
@@ -382,6 +382,14 @@ not fitted item by item.
 
 {truth}
 
+## Worlds
+
+{worlds}
+
+A season may also feel its surroundings (`--strengths` of `replenish value-of-data`): rain keeps shoppers away, warm
+days move them to other shelves, a rival's campaigns take them, their number swings. Worlds without have the same
+weather and rivals, and nobody minds them.
+
 ## Where it differs, and why
 
 - **More sell-outs by the proxy.** The simulated shop buys once a day and pays for what it throws away. Ordering enough
@@ -409,6 +417,7 @@ def page(reference: Moments, world_name: str, world_seed: int, seed: int, span: 
         seed=seed,
         table=table,
         truth=_truth_lines(truth["item_days"], frames["wholesale"]),
+        worlds=worlds_in_words(),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from replenish.errors import ConfigError
 from replenish.simulate.accounts import EVENTS, FIGURES
+from replenish.simulate.world import worlds_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,6 +120,7 @@ def policies_page(found: Comparison, chart: str = "") -> str:
         told = [f"- {world} (day {day}): {what}." for world, (day, what) in events.items()]
         parts += ["## Before and after what breaks a world", RECOVERY_TEXT, "\n".join(told)]
         parts += [markdown(RECOVERY_HEADINGS, recovery_rows(found.recovery), names=3)]
+    parts += ["## Worlds", worlds_in_words(worlds)]
     parts += ["## Columns", "\n".join(f"- {name}: {meaning}." for name, meaning in FIGURES.items())]
     return "\n\n".join(parts) + "\n"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -253,6 +253,25 @@ PRESETS: dict[str, Callable[[World], World]] = {
     "wrong-loss": lambda world: replace(world, loss_factor=1.4, loss_sd=0.4),
     "drift": lambda world: replace(world, upheaval=Upheaval(price_weight=2.2)),
 }
+
+
+WORLD_WORDS = {
+    "reference-like": "moments like the reference shop's, the world all others vary",
+    "calm": "traffic, tastes and wholesale prices move little",
+    "volatile": "traffic, tastes and wholesale prices move much",
+    "price-sensitive": "price weighs more than twice as much in what shoppers choose",
+    "short-life": "nothing keeps until the next day, and freshness counts twice as much",
+    "new-year": "the season holds the Spring Festival: a build-up, a closed day, few shoppers after it",
+    "supply-shock": "for ten days leafy vegetables and peppers cost 60 % more and are poor, a quarter cannot be had",
+    "wrong-loss": "true loss rates are about 40 % above those the shop knows, and differ from item to item",
+    "drift": "elasticity drifts: over four weeks price comes to weigh 2.2 times as much",
+}
+"""What each world of `PRESETS` is."""
+
+
+def worlds_in_words(names: Iterable[str] = tuple(PRESETS)) -> str:
+    """The named worlds as a Markdown list."""
+    return "\n".join(f"- {name}: {WORLD_WORDS[name]}." for name in names)
 
 
 def draw_world(name: str = "reference-like", seed: int = 0) -> World:
