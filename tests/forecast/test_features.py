@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from replenish.forecast.features import panel_matrix, rolling_mean, state_features, target_features
+from replenish.forecast.features import _last_two, panel_matrix, rolling_mean, state_features, target_features
 from replenish.forecast.smoothing import fit_smoothing, smoothed_levels
 from replenish.history.cleaning import build_history
 from replenish.records import PriceResponse
@@ -92,3 +92,12 @@ def test_a_category_keeps_its_number_when_others_appear():
     level = smoothed_levels(m, fit_smoothing(m, 80))
     row = target_features(m, state_features(m, level), np.array([60]), 1, ("leafy", "roots"))
     np.testing.assert_array_equal(row["category"], [np.nan, 0, 1])
+
+
+def test_the_last_two_observations_by_hand():
+    """Days that teach: 1, 3 and 4."""
+    weight = np.array([0, 1, 0, 1, 1, 0.0])[:, None]
+    m = matrix(np.array([9.0, 2, 9, 4, 5, 9])[:, None], elasticity=-1e-12, weight=weight)
+    last, before = _last_two(m)
+    np.testing.assert_allclose(last[:, 0], [np.nan, 2, 2, 4, 5, 5])
+    np.testing.assert_allclose(before[:, 0], [np.nan, np.nan, np.nan, 2, 4, 4])

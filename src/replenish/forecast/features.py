@@ -139,14 +139,14 @@ def state_features(m: PanelMatrix, level: Array) -> dict[str, Array]:
     base = base_level(m, level)
     taught = (m.weight > 0).astype(float)
     state = {f"mean_{k}": rolling_mean(m.neutral, m.weight, k) / base for k in (3, SHORT, LONG, 56, 364)}
-    last = pd.DataFrame(np.where(m.weight > 0, m.neutral, np.nan))
+    last, last_but_one = _last_two(m)
     sold_day = np.where(m.sold > 0, np.arange(len(m.dates))[:, None], -np.inf)
     since_sale = np.arange(len(m.dates))[:, None] - np.maximum.accumulate(sold_day, axis=0)
     return state | {
         "log_base": np.log(base),
         "level": np.nan_to_num(level) / base,
-        "last": last.ffill().to_numpy() / base,
-        "last_but_one": last.apply(_last_but_one).to_numpy() / base,
+        "last": last / base,
+        "last_but_one": last_but_one / base,
         "days_since_sale": np.clip(since_sale, 0, 60),
         "offered_share": rolling_mean(m.offered_then, np.ones_like(m.weight), LONG),
         **{f"taught_{k}": rolling_sum(taught, k) for k in (SHORT, LONG, 365)},
@@ -156,10 +156,13 @@ def state_features(m: PanelMatrix, level: Array) -> dict[str, Array]:
     }
 
 
-def _last_but_one(column: pd.Series) -> pd.Series:
-    """The observation before the last one, at every day; NaN before there are two."""
-    seen = column.dropna()
-    return seen.shift(1).reindex(column.index).ffill()
+def _last_two(m: PanelMatrix) -> tuple[Array, Array]:
+    """The last taught observation at every day and the one before it, days × items; NaN before there are any."""
+    day = np.arange(len(m.dates))[:, None]
+    last = np.maximum.accumulate(np.where(m.weight > 0, day, -1), axis=0)
+    before = np.where(last > 0, np.take_along_axis(last, np.maximum(last - 1, 0), axis=0), -1)
+    single = [np.take_along_axis(m.neutral, np.maximum(k, 0), axis=0) for k in (last, before)]
+    return np.where(last >= 0, single[0], np.nan), np.where(before >= 0, single[1], np.nan)
 
 
 def base_level(m: PanelMatrix, level: Array) -> Array:
