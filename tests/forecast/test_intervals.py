@@ -80,3 +80,17 @@ def test_bands_are_as_wide_as_the_shop_is_unsettled():
     for unrest in (1.0, 3.0):
         table = bands.quantile_table(mean[:1], mean[:1], np.array([unrest]))[0]
         assert table[high] - table[low] == pytest.approx(2 * 1.2816 * 10 * unrest, rel=0.06)
+
+
+def test_sides_of_the_band_widen_apart_from_each_other():
+    """Two days ahead sales fall short as one day ahead, and exceed the forecast three times as far."""
+    rng = np.random.default_rng(5)
+    mean, error = np.full(8000, 100.0), rng.normal(0, 10, (2, 8000))
+    far = np.where(error[1] > 0, 3 * error[1], error[1])
+    calm = np.ones(8000)
+    bands = fit_bands([Cells(mean + e, mean, mean, calm) for e in (error[0], far)])
+    assert bands.sides == pytest.approx(np.array([[1, 1], [1, 3]]), rel=0.08)
+    low, high = QUANTILES.index(0.1), QUANTILES.index(0.9)
+    table = bands.quantile_table(mean[:1], mean[:1], calm[:1], 2)[0]
+    assert table[low] == pytest.approx(100 - 12.8, abs=1.0)
+    assert table[high] == pytest.approx(100 + 38.4, abs=2.5)

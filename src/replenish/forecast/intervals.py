@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 QUANTILES = (0.025, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
 QUANTILE_NAMES = tuple(f"q{f'{q:.3f}'[2:].removesuffix('0')}" for q in QUANTILES)
 MIN_POOL = 100
+OUTER = (0.1, 0.9)
 VARIANCE_ROUNDS = 8
 
 
@@ -33,7 +34,9 @@ class Bands:
     """σ(f) = √(linear·f + square·f²)·horizon·unrest in units of the item, quantiles of (actual − f)/σ per volume third.
 
     `edges`: two money volumes (forecast × price) that divide the thirds; `quantiles`: thirds × len(QUANTILES);
-    `horizon`: factor on σ per horizon (first is 1). `unrest` is given per forecast.
+    `horizon`: factor on σ per horizon (first is 1). `unrest` is given per forecast. `sides`: horizons × 2, how much
+    wider scores below and above 0 are than one day ahead: further ahead, sales fall short of a forecast hardly more
+    than one day ahead, but exceed it by more.
     """
 
     linear: float
@@ -41,6 +44,7 @@ class Bands:
     edges: tuple[float, float]
     quantiles: Array
     horizon: Array
+    sides: Array
 
     def sigma(self, forecast: Array, unrest: Array, horizon: int = 1) -> Array:
         """Scale of the forecast error [unit], same shape as `forecast` and `unrest` (that at the origin)."""
@@ -49,26 +53,43 @@ class Bands:
 
     def quantile_table(self, forecast: Array, money: Array, unrest: Array, horizon: int = 1) -> Array:
         """Quantiles per item (items × len(QUANTILES)), non-negative and not crossing."""
-        third = np.digitize(money, self.edges)
-        table = forecast[:, None] + self.sigma(forecast, unrest, horizon)[:, None] * self.quantiles[third]
+        below, above = self.sides[min(horizon, len(self.sides)) - 1]
+        reach = self.quantiles[np.digitize(money, self.edges)]
+        table = forecast[:, None] + self.sigma(forecast, unrest)[:, None] * np.where(reach < 0, below, above) * reach
         return np.maximum.accumulate(np.maximum(table, 0.0), axis=1)
 
 
 def fit_bands(cells: list[Cells]) -> Bands:
     """Bands from past cells of each horizon from 1 on.
 
-    Scale and thirds come from one step ahead; scores of all horizons are pooled, each divided by its horizon's spread.
+    Scale and thirds come from one step ahead; scores of all horizons are pooled, each divided by its horizon's spread
+    on its side of 0.
     """
     actual, forecast, money, unrest = cells[0]
     linear, square = _variance((actual - forecast) / unrest, forecast)
     edges = (float(np.quantile(money, 1 / 3)), float(np.quantile(money, 2 / 3))) if len(money) else (0.0, 0.0)
-    one = Bands(linear, square, edges, np.zeros((3, len(QUANTILES))), np.ones(1))
+    one = Bands(linear, square, edges, np.zeros((3, len(QUANTILES))), np.ones(1), np.ones((1, 2)))
     scores = [(c.actual - c.forecast) / np.maximum(one.sigma(c.forecast, c.unrest), 1e-9) for c in cells]
-    spread = np.array([_spread(s) for s in scores])
-    growth = np.maximum.accumulate(spread / spread[0] if spread[0] > 0 else np.ones(len(spread)))
-    pooled = np.concatenate([s / g for s, g in zip(scores, growth, strict=True)])
+    growth = _growth(np.array([_spread(s) for s in scores]))
+    sides = _sides(scores, growth)
+    pooled = np.concatenate(
+        [s / np.where(s < 0, below, above) for s, (below, above) in zip(scores, sides, strict=True)]
+    )
     third = np.digitize(np.concatenate([c.money for c in cells]), edges)
-    return Bands(linear, square, edges, _quantile_rows(pooled, third), growth)
+    return Bands(linear, square, edges, _quantile_rows(pooled, third), growth, sides)
+
+
+def _growth(spread: Array) -> Array:
+    """Spread of each horizon against the first, never shrinking."""
+    return np.asarray(np.maximum.accumulate(spread / spread[0] if spread[0] > 0 else np.ones(len(spread))))
+
+
+def _sides(scores: list[Array], growth: Array) -> Array:
+    """Growth of the 10 % and of the 90 % quantile (horizons × 2); that of the spread with too few scores."""
+    if min(len(s) for s in scores) < MIN_POOL:
+        return np.column_stack([growth, growth])
+    reach = np.abs([np.quantile(s, OUTER) for s in scores])
+    return np.column_stack([_growth(side) for side in reach.T])
 
 
 def _quantile_rows(scores: Array, third: NDArray[np.int64]) -> Array:

@@ -242,7 +242,9 @@ def _frames(members: Members, judged: _Judged, launch: dict[tuple[str, str], flo
         "weights": judged.weights.reset_index(),
         "carry": pd.DataFrame(judged.carry, columns=["store", "category"]),
         "bands": pd.DataFrame(judged.bands.quantiles),
-        "horizon": pd.DataFrame({"factor": judged.bands.horizon}),
+        "horizon": pd.DataFrame(
+            {"factor": judged.bands.horizon, "below": judged.bands.sides[:, 0], "above": judged.bands.sides[:, 1]}
+        ),
         "residuals": judged.residuals.rename_axis("date").reset_index(),
         "paths": judged.joint.factors,
     }
@@ -283,7 +285,8 @@ def read_joint(models: FittedModels) -> JointErrors:
 def read_bands(models: FittedModels) -> Bands:
     """The bands back from their table."""
     low, high = models.meta["edges"]
+    horizon = models.frames["horizon"]
     return Bands(
         models.meta["linear"], models.meta["square"], (low, high), models.frames["bands"].to_numpy(),
-        models.frames["horizon"]["factor"].to_numpy(),
+        horizon["factor"].to_numpy(), horizon[["below", "above"]].to_numpy(),
     )  # fmt: skip
