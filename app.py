@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -29,6 +29,19 @@ SIDEBAR_WIDTH = 260  # px
 LEAST_CARD_WIDTH = 7  # characters
 # Streamlit's wide layout leaves 80 px on either side; the table of reasons needs them.
 NARROW_MARGINS = "<style>.stMainBlockContainer {padding: 3rem 2rem 2rem}</style>"
+# The limits a planner may change for the day: label and help by setting of the section `rules`.
+LIMITS: dict[str, tuple[str, str]] = {
+    "n_min": ("Least items", "least number of listed items"),
+    "n_max": ("Most items", "shelf places; empty: no limit"),
+    "cover": ("Cover", "share of each category's demand value to be served"),
+    "price_index_cap": ("Price index", "a category's price index may rise by this share; empty: no rule"),
+    "budget": ("Budget", "most money for the order of the day; empty: no limit"),
+    "shelf_space": ("Shelf space", "space of the listed items together; empty: no limit"),
+    "max_price_changes": ("Price changes", "most items with a new price; empty: no limit"),
+    "min_supplier_order": ("Least per supplier", "least money for a supplier of whom anything is ordered"),
+    "risk_weight": ("Weight on bad days", "0: mean profit alone; nearer 1: the mean of the worst days counts more"),
+}
+WHOLE = ("n_min", "n_max", "max_price_changes")
 MIME = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 
 
@@ -37,13 +50,15 @@ MIME = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocumen
 
 @dataclass(frozen=True)
 class Choice:
-    """What the planner looks at: a store and day of a data folder, under its settings."""
+    """What the planner looks at: a store and day of a data folder, under its settings; `limits`: these settings with
+    the limits the planner has set for the day."""
 
     folder: str
     tables: Tables
     settings: Settings
     store: str
     day: date
+    limits: Settings
 
     @property
     def as_of(self) -> pd.Timestamp:
@@ -57,11 +72,19 @@ class Choice:
 
     @property
     def identity(self) -> str:
-        """Everything a cached result depends on, short enough to hash."""
+        """Everything models and forecasts depend on, short enough to hash."""
         return "|".join([self.tables.fingerprint, self.store, str(self.day), self.settings.model_dump_json()])
 
 
+def limits_key(folder: str, store: str, day: date) -> str:
+    """Where the session keeps the limits set for this store and day."""
+    return f"limits {folder} {store} {day}"
+
+
 BY_IDENTITY: dict[str | type, Callable[[Any], Any]] = {Choice: lambda choice: choice.identity}
+BY_LIMITS: dict[str | type, Callable[[Any], Any]] = {
+    Choice: lambda choice: choice.identity + choice.limits.model_dump_json()
+}
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the tables …")
@@ -85,31 +108,33 @@ def fitted_models(choice: Choice) -> Any:
 
 @st.cache_resource(max_entries=2, hash_funcs=BY_IDENTITY)
 def planning_session(choice: Choice, _models: Any) -> Any:
-    """The forecasts of the day, kept in a process of their own that solves again when locks change."""
+    """The forecasts of the day, kept in a process of their own that solves again when locks or limits change."""
     own = choice.tables.for_store(choice.store)
     return rp.WorkerProcess(rp.PlanningSession, own, choice.as_of, 1, choice.settings, _models)
 
 
-@st.cache_data(max_entries=32, show_spinner="Solving …", hash_funcs=BY_IDENTITY)
+@st.cache_data(max_entries=32, show_spinner="Solving …", hash_funcs=BY_LIMITS)
 def solved_plan(choice: Choice, overrides: tuple[Override, ...], _models: Any) -> Plan:
-    """The plan of the day with the planner's locks."""
-    plan: Plan = planning_session(choice, _models).call("plan", overrides, timeout_s=PLANNING_TIME_LIMIT_S)
+    """The plan of the day with the planner's locks and limits."""
+    session = planning_session(choice, _models)
+    plan: Plan = session.call("plan", overrides, choice.limits, timeout_s=PLANNING_TIME_LIMIT_S)
     return plan
 
 
-@st.cache_data(max_entries=8, show_spinner="Solving the day again for every rule …", hash_funcs=BY_IDENTITY)
+@st.cache_data(max_entries=8, show_spinner="Solving the day again for every rule …", hash_funcs=BY_LIMITS)
 def rule_values(choice: Choice, overrides: tuple[Override, ...], _models: Any) -> pd.DataFrame:
     """What one step of every rule is worth."""
     session = planning_session(choice, _models)
-    table: pd.DataFrame = session.call("rule_values", overrides, timeout_s=PLANNING_TIME_LIMIT_S)
+    table: pd.DataFrame = session.call("rule_values", overrides, choice.limits, timeout_s=PLANNING_TIME_LIMIT_S)
     return table
 
 
-@st.cache_data(max_entries=32, show_spinner="Solving the day again for every step …", hash_funcs=BY_IDENTITY)
+@st.cache_data(max_entries=32, show_spinner="Solving the day again for every step …", hash_funcs=BY_LIMITS)
 def line_values(choice: Choice, item: str, overrides: tuple[Override, ...], _models: Any) -> pd.DataFrame:
     """What other prices and orders of one item would cost."""
     session = planning_session(choice, _models)
-    table: pd.DataFrame = session.call("line_values", (item,), overrides, timeout_s=PLANNING_TIME_LIMIT_S)
+    asked = ((item,), overrides, choice.limits)
+    table: pd.DataFrame = session.call("line_values", *asked, timeout_s=PLANNING_TIME_LIMIT_S)
     return table
 
 
@@ -160,7 +185,8 @@ def choose() -> Choice:
         first, last = rp.plannable_days(tables, store, settings)
         day = st.date_input("Day to plan", last, min_value=first, max_value=last, format="YYYY-MM-DD")
         show_sources(tables, settings)
-    return Choice(folder, tables, settings, store, day)
+    limits = st.session_state.get(limits_key(folder, store, day), {})
+    return Choice(folder, tables, settings, store, day, settings.override(**limits))
 
 
 def show_sources(tables: Tables, settings: Settings) -> None:
@@ -395,6 +421,45 @@ def show_price_response(plan: Plan, choice: Choice) -> None:
     )
 
 
+def change(plan: Plan, choice: Choice) -> None:
+    """Locks on lines and limits on the day; the forecasts are kept while the plan is solved again."""
+    change_lines(plan, choice)
+    change_limits(plan, choice)
+
+
+def change_limits(plan: Plan, choice: Choice) -> None:
+    """Other limits for this day only, and the plan under them."""
+    st.subheader("Limits of the day", anchor=False)
+    st.caption("They start from the settings of the shop and hold for this day, until the page is closed.")
+    rules, wanted = choice.limits.rules, {}
+    with st.form("limits", border=False):
+        columns = st.columns(5)
+        for k, (name, (label, tip)) in enumerate(LIMITS.items()):
+            key = f"{name} {choice.store} {choice.day}"
+            st.session_state.setdefault(key, getattr(rules, name))  # a default of its own could not be emptied
+            wanted[f"rules__{name}"] = columns[k % len(columns)].number_input(
+                label, value=None, step=1 if name in WHOLE else 0.01, help=tip, key=key, placeholder="none"
+            )
+        wanted["rules__hard_cover"] = columns[len(LIMITS) % len(columns)].checkbox(
+            "Cover must hold", rules.hard_cover, help="else a shortfall is priced"
+        )
+        solve = st.form_submit_button("Solve with these limits", type="primary", icon=":material/refresh:")
+    if solve:
+        solve_within(wanted, plan, choice)
+
+
+def solve_within(wanted: dict[str, Any], plan: Plan, choice: Choice) -> None:
+    """Put the limits in force if there is a plan within them; else say why not and leave everything as it is."""
+    try:
+        within = replace(choice, limits=choice.settings.override(**wanted))
+        solved_plan(within, plan.overrides, fitted_models(choice))
+    except ReplenishError as error:
+        show_error(error)
+        return
+    st.session_state[limits_key(choice.folder, choice.store, choice.day)] = wanted
+    st.rerun()
+
+
 def change_lines(plan: Plan, choice: Choice) -> None:
     """Lock prices and orders, force or ban items, and solve again."""
     st.caption(
@@ -463,7 +528,7 @@ TABS = {
     "Cover and rules": show_cover_and_rules,
     "Item": show_item,
     "Price response": show_price_response,
-    "Change and solve again": change_lines,
+    "Change and solve again": change,
 }
 
 if __name__ == "__main__":

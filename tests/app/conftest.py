@@ -18,7 +18,7 @@ import replenish as rp
 from replenish.errors import DataError, InfeasiblePlanError
 from replenish.publish import order_bytes
 from replenish.records import DemandHistory, Override, Plan, Tables
-from replenish.settings import Settings, load_settings
+from replenish.settings import RuleSettings, Settings, load_settings
 from replenish.store.database import open_store
 from tests.factories import make_plan
 
@@ -32,6 +32,8 @@ class FakeLibrary:
     database: str
     fail: dict[str, Exception] = field(default_factory=dict)
     solved: list[tuple[Override, ...]] = field(default_factory=list)
+    within: list[RuleSettings] = field(default_factory=list)
+    sessions: int = 0
 
     def load_tables(self, folder: str) -> Tables:
         if folder != "data/demo":
@@ -52,6 +54,7 @@ class FakeLibrary:
         self, tables: Tables, as_of: date, days: int, settings: Settings, models: str
     ) -> FakeSession:
         assert models == f"models of main on {as_of}"
+        self.sessions += 1
         return FakeSession(self, as_of, days)
 
     def plan(self, as_of: date, days: int, overrides: tuple[Override, ...]) -> Plan:
@@ -84,14 +87,15 @@ class FakeSession:
     as_of: date
     days: int
 
-    def plan(self, overrides: tuple[Override, ...]) -> Plan:
+    def plan(self, overrides: tuple[Override, ...], settings: Settings) -> Plan:
+        self.library.within.append(settings.rules)
         return self.library.plan(self.as_of, self.days, overrides)
 
-    def rule_values(self, overrides: tuple[Override, ...]) -> pd.DataFrame:
+    def rule_values(self, overrides: tuple[Override, ...], settings: Settings) -> pd.DataFrame:
         row = {"rule": "most listed items", "step": "one more", "item_name": "", "change": 2.5, "low": 2.4, "high": 2.6}
         return pd.DataFrame([row | {"verdict": "worth it", "date": pd.Timestamp(self.as_of)}])
 
-    def line_values(self, items: tuple[str, ...], overrides: tuple[Override, ...]) -> pd.DataFrame:
+    def line_values(self, items: tuple[str, ...], overrides: tuple[Override, ...], settings: Settings) -> pd.DataFrame:
         row = {"decision": "price", "step": "at 5.8", "item_name": items[0], "change": -1.5, "low": -1.6, "high": -1.4}
         return pd.DataFrame([row | {"verdict": "costs", "date": pd.Timestamp(self.as_of)}])
 

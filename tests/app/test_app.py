@@ -131,6 +131,29 @@ def test_locks_that_no_plan_can_keep_are_refused_and_the_old_plan_stays(
     assert app.metric
 
 
+def solve_within(app: AppTest, **limits: float | None) -> AppTest:
+    for name, value in limits.items():
+        app.number_input(key=f"{name} main 2023-07-01").set_value(value)
+    return next(b for b in app.button if b.label == "Solve with these limits").click().run()
+
+
+def test_other_limits_are_solved_in_the_kept_session(app: AppTest, library: FakeLibrary) -> None:
+    solve_within(open_tab(app.run(), CHANGE), n_max=30, cover=0.6, price_index_cap=None)
+    assert messages(app) == []
+    rules = library.within[-1]
+    assert (rules.n_max, rules.cover, rules.price_index_cap) == (30, 0.6, None)
+    assert rules.min_display == library.within[0].min_display
+    assert len(library.within) == 2
+    assert library.sessions == 1
+    assert app.number_input(key="n_max main 2023-07-01").value == 30
+
+
+def test_limits_that_contradict_each_other_are_refused(app: AppTest, library: FakeLibrary) -> None:
+    solve_within(open_tab(app.run(), CHANGE), n_min=9, n_max=3)
+    assert any("n_min" in m for m in messages(app))
+    assert len(library.within) == 1
+
+
 def test_an_approval_is_kept_with_its_name(app: AppTest, library: FakeLibrary) -> None:
     app.run()
     app.text_input(key="approver").set_value("王")

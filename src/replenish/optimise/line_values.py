@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replenish.optimise.model import Problem, over_rows
+from replenish.optimise.menu import undominated
+from replenish.optimise.model import Problem, over_rows, rule_columns
 from replenish.optimise.rule_values import compare
 from replenish.optimise.solve import plan_if_any
 from replenish.records import Solution
@@ -29,13 +30,17 @@ def line_values(
     another price the order is free; with another order the price stays. Each solve starts from the plan; under
     transfers the values are given those of the plan.
     """
-    chosen = problem.menu.offers.loc[list(solution.chosen)]
+    offers = problem.menu.offers
+    chosen = offers.loc[list(solution.chosen)]
+    useful = undominated(problem.menu, rule_columns(problem), problem.risk_weight).index
     rows = []
     for line in chosen.itertuples():
         if items and line.item_code not in items:
             continue
         start = [m for m in solution.chosen if m != line.Index]
-        for decision, step, moved in _steps(problem, line):
+        # What the other items need not offer is the same for every step.
+        slim = over_rows(problem, offers.index.isin(useful) | (offers["item_code"] == line.item_code).to_numpy())
+        for decision, step, moved in _steps(slim, line):
             answer = plan_if_any(moved, settings, start)
             rows.append({"item_code": line.item_code, "decision": decision, "step": step} | compare(solution, answer))
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -50,8 +50,20 @@ def plan_days(
     """The planned days; several days with items that keep are planned together, stock ageing (`optimise.week`).
 
     `carried`: item_code → stock on hand before the first day [unit]. `kept`: of earlier plans of the same prospect;
-    days that are not linked start from it.
+    days that are not linked start from it, and the last question's answer is given again.
     """
+    question = (settings, locks, tuple(carried.items()), seed)
+    if kept is None:
+        return _planned(ahead, carried, settings, locks, seed, progress, None)
+    if question not in kept.answer:
+        kept.answer = {question: _planned(ahead, carried, settings, locks, seed, progress, kept)}
+    return kept.answer[question]
+
+
+def _planned(
+    ahead: Prospect, carried: pd.Series, settings: Settings, locks: tuple[Override, ...], seed: int, progress: Progress,
+    kept: Kept | None,
+) -> list[DayPlan]:  # fmt: skip
     pool = joint_residuals(ahead)
     if len(ahead.dates) > 1 and stock_links(ahead, settings):
         progress(f"optimise {len(ahead.dates)} days together")
@@ -82,11 +94,13 @@ class Groundwork:
 
 
 class Kept:
-    """What planning a day again need not do again: its groundwork, and the lines of its first plan to start from."""
+    """What planning a day again need not do again: its groundwork, the lines of its first plan to start from, and the
+    plans that answered the last question (settings, locks, stock, seed)."""
 
     def __init__(self) -> None:
         self.groundwork: dict[Hashable, Groundwork] = {}
         self.lines: dict[Hashable, Sequence[Line]] = {}
+        self.answer: dict[Hashable, list[DayPlan]] = {}
 
 
 def plan_day(
