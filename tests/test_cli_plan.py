@@ -86,7 +86,18 @@ def test_explained_plan_is_the_same_run_with_the_worth_of_its_rules(folder: Path
     assert "rule_values" not in body["summary"]
     assert body["run_id"] == plain["run_id"]
     assert run("plan", "--data", folder, *DAY, "--explain") == 0
-    assert "one shelf place more" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "one shelf place more" in shown
+    assert "--explain-item P" in shown
+
+
+def test_other_prices_and_orders_of_an_item_are_told(folder: Path, capsys: Captured):
+    assert run("plan", "--data", folder, *DAY, "--json", "--explain-item", "P043") == 0
+    body = json.loads(capsys.readouterr().out)
+    assert {v["item_code"] for v in body["line_values"]} == {"P043"}
+    assert {"price", "order", "listing"} >= {v["decision"] for v in body["line_values"]} >= {"order"}
+    assert run("plan", "--data", folder, *DAY, "--explain-item", "P999") == 2
+    assert "not listed by the plan: P999" in capsys.readouterr().err
 
 
 def test_output_file_and_locks_are_obeyed(folder: Path, tmp_path: Path, capsys: Captured):

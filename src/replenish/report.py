@@ -97,15 +97,24 @@ def rules_table(summary: dict[str, Any]) -> Table:
 
 def rule_values_table(values: pd.DataFrame) -> Table:
     """What one step of every rule is worth (see `planning.rule_values`), with what the proven bounds leave open."""
+    return _steps_table("What one step of each rule is worth (day solved again)", "rule", values)
+
+
+def line_values_table(values: pd.DataFrame) -> Table:
+    """What other prices and orders of lines would cost (see `planning.line_values`), as in `rule_values_table`."""
+    return _steps_table("What other prices and orders would cost (day solved again)", "decision", values)
+
+
+def _steps_table(title: str, kind: str, values: pd.DataFrame) -> Table:
+    """One row per step; `kind`: the column that says what is moved."""
     from rich.markup import escape
 
-    columns = ("date", "rule", "step", "change a day", "between")
-    table = _table("What one step of each rule is worth (day solved again)", columns, ("verdict",))
+    table = _table(title, ("date", kind, "step", "change a day", "between"), ("verdict",))
     for row in values.to_dict("records"):
         known = row["verdict"] != "impossible"
         table.add_row(
             f"{row['date']:%Y-%m-%d}",
-            row["rule"],
+            row[kind],
             escape(f"{row['item_name']} {row['step']}".strip()),
             f"{row['change']:+.1f}" if known else "–",
             f"{row['low']:+.1f} and {row['high']:+.1f}" if known else "–",

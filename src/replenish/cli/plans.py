@@ -74,10 +74,17 @@ def plan(
     explain: Annotated[
         bool, typer.Option("--explain", help="Tell what one step of every rule is worth (solves again, takes longer).")
     ] = False,
+    explain_item: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--explain-item", metavar="ITEM_CODE",
+            help="Tell what other prices and orders of this listed item would cost; may be repeated.",
+        ),
+    ] = None,
     database: Database = None,
     seed: Seed = 0,
     as_json: Json = False,
-) -> None:
+) -> None:  # fmt: skip
     """Plan the day: what to put on the shelf, how much to order and at what price."""
     flags = {
         "rules__n_min": n_min, "rules__n_max": n_max, "rules__min_display": min_display, "rules__cover": cover,
@@ -88,7 +95,8 @@ def plan(
     if output is not None and output.suffix.lower() not in (".csv", ".xlsx"):
         raise ConfigError(f"--output {output}: the order file ends in .csv or .xlsx.")
     with progress_steps() as progress:
-        found, values = _make(data, date, days, level, store, settings, locks, seed, explain, progress)
+        asked = (explain, explain_item or [])
+        found, values = _make(data, date, days, level, store, settings, locks, seed, asked, progress)
         progress("store the run")
         run = _keep(found, settings)
         files = _write(found, run, settings, output)
@@ -97,12 +105,22 @@ def plan(
 
 def _make(
     data: Path, date: datetime | None, days: int, level: Level, store: str | None, settings: Settings,
-    locks: Path | None, seed: int, explain: bool, progress: Callable[[str], None],
-) -> tuple[Plan, pd.DataFrame | None]:  # fmt: skip
-    """The plan, with models that are kept for the next time, and what its rules are worth, if that is asked for."""
+    locks: Path | None, seed: int, asked: tuple[bool, list[str]], progress: Callable[[str], None],
+) -> tuple[Plan, dict[str, pd.DataFrame]]:  # fmt: skip
+    """The plan, with models that are kept for the next time, and what is `asked` for: the worth of its rules
+    (“rule_values”), and of the lines of some items (“line_values”)."""
     from replenish.locks import read_lock_file
     from replenish.nightly import kept_models
-    from replenish.planning import evening_before, look_ahead, make_category_plan, one_store, replan, rule_values
+    from replenish.planning import (
+        Kept,
+        evening_before,
+        line_values,
+        look_ahead,
+        make_category_plan,
+        one_store,
+        replan,
+        rule_values,
+    )  # fmt: skip
     from replenish.sources.folder import load_tables
 
     progress("read the tables")
@@ -110,17 +128,26 @@ def _make(
     name = one_store(tables, store)
     as_of = evening_before(tables, name, date, settings)
     overrides = read_lock_file(locks) if locks is not None else ()
+    explain, items = asked
     if level is Level.CATEGORY:
         if overrides:
             raise ConfigError("--locks are locks on items; leave them out with --level category.")
-        if explain:
-            raise ConfigError("--explain tells of the rules for items; leave it out with --level category.")
-        return make_category_plan(tables, as_of, days, settings, seed, name, progress), None
+        if explain or items:
+            raise ConfigError("--explain and --explain-item tell of items; leave them out with --level category.")
+        return make_category_plan(tables, as_of, days, settings, seed, name, progress), {}
     models = kept_models(tables, as_of, settings, name, seed, progress)
     must = {o.item_code for o in overrides if o.kind == "must_list"}
     ahead = look_ahead(tables, as_of, days, settings, models, seed, name, must, progress)
-    found = replan(tables, ahead, settings, overrides, seed, progress)
-    return found, rule_values(tables, ahead, settings, overrides, seed, progress) if explain else None
+    kept, values = Kept(), {}
+    found = replan(tables, ahead, settings, overrides, seed, progress, kept)
+    missing = sorted(set(items) - set(found.lines["item_code"]))
+    if missing:
+        raise ConfigError(f"--explain-item: not listed by the plan: {', '.join(missing)}.")
+    if explain:
+        values["rule_values"] = rule_values(tables, ahead, settings, overrides, seed, progress, kept)
+    if items:
+        values["line_values"] = line_values(tables, ahead, items, settings, overrides, seed, progress, kept)
+    return found, values
 
 
 def _keep(found: Plan, settings: Settings) -> Run:
@@ -139,24 +166,32 @@ def _write(found: Plan, run: Run, settings: Settings, output: Path | None) -> li
 
 
 def _tell(
-    found: Plan, values: pd.DataFrame | None, run: Run, files: list[Path], settings: Settings, data: Path, as_json: bool
-) -> None:
+    found: Plan, values: dict[str, pd.DataFrame], run: Run, files: list[Path], settings: Settings, data: Path,
+    as_json: bool,
+) -> None:  # fmt: skip
     """The plan on the terminal with where everything is and what to do next, or all of it as JSON."""
     if as_json:
         import json
 
         body: dict[str, Any] = json.loads(found.to_json())
         body |= {"run_id": run.run_id, "repeated": run.repeated, "files": [str(f) for f in files]}
-        if values is not None:
-            body["rule_values"] = json.loads(values.to_json(orient="records", date_format="iso", force_ascii=False))
+        for name, table in values.items():
+            body[name] = json.loads(table.to_json(orient="records", date_format="iso", force_ascii=False))
         write_out(json.dumps(body, ensure_ascii=False))
         return
     from replenish.database_url import parse_url, shown
-    from replenish.report import print_plan, rule_values_table
+    from replenish.report import line_values_table, print_plan, rule_values_table
 
     print_plan(found, output_console())
-    if values is not None:
-        output_console().print(rule_values_table(values))
+    if "rule_values" in values:
+        output_console().print(rule_values_table(values["rule_values"]))
+    if "line_values" in values:
+        output_console().print(line_values_table(values["line_values"]))
+    elif "rule_values" in values:
+        code = found.lines["item_code"].iloc[0] if len(found.lines) else "ITEM_CODE"
+        write_out(
+            f"What other prices and orders of a line would cost: --explain-item {code}, or the dashboard's tab Item."
+        )
     again = " (the same run as before: same input, settings and versions give the same plan)" if run.repeated else ""
     write_out(f"\nRun {run.run_id}{again}, kept in {shown(parse_url(settings.storage.database))}")
     write_out("Order files: " + ", ".join(map(str, files)))

@@ -9,6 +9,7 @@ from replenish.planning.categories import (
 )
 from replenish.planning.days import (
     Groundwork,
+    Kept,
     day_problem,
     held_to,
     lay_groundwork,
@@ -43,6 +44,7 @@ from replenish.planning.values import (
 
 __all__ = [
     "Groundwork",
+    "Kept",
     "PlanningSession",
     "Progress",
     "Prospect",
