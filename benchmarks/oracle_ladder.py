@@ -34,7 +34,11 @@ RUNGS = {
     "+ true elasticities": ("mean", "elasticity"),
     "+ true substitution": ("mean", "elasticity", "switching"),
     "+ true spread of demand": ("mean", "elasticity", "switching", "scenarios"),
+    "+ no goodwill for lost sales": ("mean", "elasticity", "switching", "scenarios", "no goodwill"),
+    "+ no cover rule": ("mean", "elasticity", "switching", "scenarios", "no goodwill", "no cover"),
 }
+WITHOUT = {"no goodwill": {"rules__goodwill": 0.0}, "no cover": {"rules__cover": 0.0}}
+"""What the planner asks for beside profit, taken away."""
 PLENTY = 1e6
 
 
@@ -70,7 +74,8 @@ class Oracle(Replenish):
     """`replenish` with parts of the truth put in."""
 
     def __init__(self, evening: Evening, told: tuple[str, ...]) -> None:
-        super().__init__(evening.stage, SEASON_SETTINGS)
+        changes = {name: value for what in told for name, value in WITHOUT.get(what, {}).items()}
+        super().__init__(evening.stage, SEASON_SETTINGS.override(**changes))
         self.evening, self.told = evening, told
         market, day = evening.stage.market, evening.stage.first
         self.there = market.conditions.on_market[day]

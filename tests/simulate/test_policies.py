@@ -8,6 +8,7 @@ import pytest
 
 from replenish.optimise.menu import Candidate
 from replenish.optimise.outcome import ItemTerms
+from replenish.planning import held_to
 from replenish.pricing.ladder import Ladder
 from replenish.records import Scenarios
 from replenish.simulate.policies import (
@@ -68,6 +69,28 @@ def test_the_plan_promises_a_profit_and_keeps_the_price_index(stage, planned, us
     both = planned.item_days.merge(usual.item_days, on=["date", "item_code"], suffixes=("", "_usual"))
     index = (both["price"] * both["demand_usual"]).sum() / (both["price_usual"] * both["demand_usual"]).sum()
     assert index == pytest.approx(1.0, abs=0.03)
+
+
+def test_an_index_held_below_the_shop_s_prices_keeps_nothing_off_the_shelf(stage):
+    """Every item has its own price and the cent just below what is asked for as rungs, so one item alone can stay."""
+    lines = []
+
+    class Held(Replenish):
+        def decide(self, ahead, view):
+            ground = self.groundwork(ahead, view)
+            prices = {c: float(p) for c, p in zip(self.codes, self.cost_plus(view.evening), strict=True) if p > 0}
+            for c in held_to(ground, prices, 0.01).candidates:
+                if c.item_code in prices and c.ladder.rungs:
+                    own = prices[c.item_code]
+                    lines.append((own, c.ladder.rungs, c.index_price))
+            return {}, np.nan, np.nan
+
+    play_season(replace(stage, season=replace(stage.season, days=1)), Held(stage, QUICK))
+    assert len(lines) > 20
+    for own, rungs, index_price in lines:
+        assert index_price == own
+        assert own in rungs
+        assert any(0.99 * own - 0.011 < rung <= 0.99 * own + 1e-9 for rung in rungs)
 
 
 def test_policies_that_fit_alike_fit_once(stage, planned):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from replenish.pricing.substitution import Switching, switching_between
 from replenish.records import Override, Scenarios, Solution
 from replenish.settings import Settings
 
+CENT = 0.01
 ONE_BY_ONE = (
     "with a weight on risk (rules.risk_weight) days are planned one after the other: what keeps overnight counts at "
     "its carry value, not by the plan of the next day"
@@ -156,17 +158,19 @@ def lay_groundwork(
     return Groundwork(day, tuple(candidates), scenarios, fresh, shop_habits(ahead.history), switching, notes)
 
 
-def held_to(ground: Groundwork, prices: Mapping[str, float]) -> Groundwork:
+def held_to(ground: Groundwork, prices: Mapping[str, float], below: float = 0.0) -> Groundwork:
     """The groundwork with the price index held against these prices (item_code → money/unit), not the reference prices.
 
-    Each is a rung of its item's ladder too, so that the index never keeps an item off the shelf.
+    `below`: share by which the index is to stay below them. Each price, and that much less to the cent, is a rung of
+    its item's ladder too, so that the index never keeps an item off the shelf, not even the only one of its category.
     """
 
     def held(c: Candidate) -> Candidate:
         price = prices.get(c.item_code)
         if price is None or not c.ladder.rungs:
             return c
-        rungs = tuple(sorted({*c.ladder.rungs, price}))
+        just_below = math.floor(round(price * (1 - below) / CENT, 6)) * CENT
+        rungs = tuple(sorted({*c.ladder.rungs, price, round(max(just_below, CENT), 2)}))
         return replace(c, index_price=price, ladder=replace(c.ladder, rungs=rungs))
 
     return replace(ground, candidates=tuple(held(c) for c in ground.candidates))

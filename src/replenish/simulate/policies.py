@@ -200,7 +200,8 @@ class Replenish(Planner):
         usual = self.cost_plus(view.evening)
         prices = {c: float(p) for c, p in zip(self.codes, usual, strict=True) if np.isfinite(p)}
         locks = () if self.own_prices else self.price_locks(ahead, prices)
-        plan = solve_day(held_to(self.groundwork(ahead, view), prices), self.settings, locks)
+        below = max(-(self.settings.rules.price_index_cap or 0.0), 0.0)
+        plan = solve_day(held_to(self.groundwork(ahead, view), prices, below), self.settings, locks)
         lines = {line.candidate.item_code: (line.order_quantity, line.price) for line in plan.lines}
         before = self.stock_value(ahead, view.evening)
         return lines, plan.promised - before, plan.judged().expected() - before
