@@ -14,7 +14,7 @@ from replenish.forecast.boosting import _training_cells, covariates
 from replenish.forecast.demand import CAPPED, NOTHING, _neutral, forecast_matrix
 from replenish.forecast.features import PanelMatrix
 from replenish.forecast.intervals import QUANTILE_NAMES
-from replenish.forecast.models import _fit_members, fit_forecast, refit_members
+from replenish.forecast.models import _fit_members, _validation_days, fit_forecast, refit_members
 from replenish.forecast.smoothing import fit_smoothing, smoothed_levels
 from replenish.records import DemandForecast, FittedModels, PriceResponse
 from replenish.settings import Settings
@@ -76,6 +76,11 @@ def test_same_seed_same_models(shop, fitted):
     assert again.boosting == fitted.boosting
     for name, frame in fitted.frames.items():
         pd.testing.assert_frame_equal(frame, again.frames[name])
+
+
+def test_judged_on_a_third_of_a_young_history_and_on_fewer_days_of_a_huge_shop():
+    cases = [(90, 5), (914, 250), (2000, 250), (2000, 5000), (2000, 100_000)]
+    assert [_validation_days(days, items, Settings()) for days, items in cases] == [30, 304, 364, 200, 119]
 
 
 @pytest.mark.parametrize("days", [60, 90, 121, 150, 181])

@@ -30,6 +30,9 @@ from replenish.settings import Settings
 Array = NDArray[np.float64]
 MIN_HISTORY_DAYS = 60
 FOLD_DAYS = 60
+# Every member's forecasts at every horizon are held at once: beyond 2,700 items the days judged on become fewer, but
+# not fewer than four months.
+MOST_CELLS, LEAST_DAYS = 1_000_000, 119
 INTERMITTENT = "intermittent items"
 
 
@@ -64,7 +67,7 @@ def fit_forecast(
             f"sales: {days} days of history up to {m.dates[-1]:%Y-%m-%d} are too few to forecast from; "
             f"at least {MIN_HISTORY_DAYS} are needed. Choose a later date."
         )
-    validation = min(settings.forecast.validation_days, days // 3)
+    validation = _validation_days(days, len(m.item_codes), settings)
     past = _fit_members(m, settings, seed, days - validation, settings.forecast.boosting)
     judged = _validate(m, past, settings, validation, seed)
     members = _fit_members(m, settings, seed, days, bool(past.boosting))
@@ -75,6 +78,11 @@ def fit_forecast(
             "linear": bands.linear, "square": bands.square, "edges": list(bands.edges),
             "categories": list(members.categories), "theta": members.theta, "tsb": members.tsb}  # fmt: skip
     return FittedModels(store, m.dates[-1], fingerprint, response, members.boosting, frames, meta)
+
+
+def _validation_days(days: int, items: int, settings: Settings) -> int:
+    """On how many of the last `days` the members are judged."""
+    return min(settings.forecast.validation_days, days // 3, max(LEAST_DAYS, MOST_CELLS // max(items, 1)))
 
 
 def refit_members(
