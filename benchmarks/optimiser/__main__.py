@@ -194,7 +194,8 @@ def page(rows: pd.DataFrame, weeks: pd.DataFrame, big: dict[str, Any], threads: 
     return f"""# The optimiser
 
 `python -m benchmarks.optimiser` ({len(rows)} seeded shops; 60 items × 7 rungs × {SCENARIOS} scenarios, 0.5 kg multiples, 27–33
-items, 6 categories, cover, index and budget rows on; times from the scenarios to the plan, menu included; threads of every solver: {threads}).
+items, 6 categories, cover, index and budget rows on; times from the scenarios to the plan, menu included; threads
+of every solver: {threads}).
 CBC, SCIP and plain HiGHS get the same full menu, {PEER_LIMIT_S:g} s and a gap of {PEER_GAP:.1%}; the textbook model has prices, orders and sales in
 every scenario as variables.
 Load average of the {os.cpu_count()} cores over the last 15 minutes: {os.getloadavg()[2]:.1f}; above one for each, of seconds and

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from replenish.optimise.menu import RuleColumn, build_menu, capped_mean, order_grid, undominated
+from replenish.optimise.menu import RuleColumn, build_menu, capped_mean, order_grid, thinned, undominated
 from replenish.records import Override, OverrideKind
 from tests.optimise.worlds import candidate, menu_of, rules, scenarios, shop
 
@@ -61,11 +61,15 @@ def test_orders_are_whole_multiples(multiple: float, display: float, largest: fl
     assert grid.tolist() == orders
 
 
-def test_many_orders_are_thinned_evenly() -> None:
-    grid = order_grid(candidate("apple", multiple=1.0, display=1.0), 1000.0, {})
-    assert len(grid) <= 80
-    assert len(set(np.diff(grid))) == 1
-    assert 900 < grid[-1] <= 1000
+def test_of_many_orders_a_grid_and_those_around_the_best_are_kept() -> None:
+    # Worth falls by 1 a step on either side of 617, as the newsvendor's does around its order.
+    every = np.arange(1.0, 2001.0)
+    kept = thinned(every, lambda orders: -np.abs(orders - 617.0))
+    assert {615.0, 616.0, 617.0, 618.0, 619.0} <= set(kept)
+    assert (kept[0], kept[-1]) == (1.0, 2000.0)
+    assert len(kept) <= 120
+    assert np.diff(kept).max() <= 2000 / 39 + 1
+    assert thinned(every[:80], lambda orders: orders).tolist() == every[:80].tolist()
 
 
 def test_orders_end_at_the_quantile_of_demand() -> None:

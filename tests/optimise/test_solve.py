@@ -11,14 +11,15 @@ import pytest
 
 from replenish.errors import SolverError
 from replenish.optimise import search as search_module
+from replenish.optimise.decompose import lagrangian, tighten
 from replenish.optimise.linear import LinearAnswer, LinearModel, linear_form, solve_linear
-from replenish.optimise.menu import Menu, undominated
+from replenish.optimise.menu import Menu, build_menu, undominated
 from replenish.optimise.model import Problem, build_model, rule_columns
 from replenish.optimise.search import Search
 from replenish.optimise.solve import solve_menu
 from replenish.records import Override
 from replenish.settings import SolverSettings
-from tests.optimise.worlds import EXACT, candidate, chosen_lines, menu_of, problem, rules
+from tests.optimise.worlds import EXACT, candidate, chosen_lines, menu_of, problem, rules, scenarios
 
 # ---------------------------------------------------------------- by hand
 
@@ -283,3 +284,34 @@ def test_another_number_of_threads_in_the_same_process_changes_nothing() -> None
     assert {a.status for a in answers} == {"optimal"}
     assert answers[1].objective == pytest.approx(answers[0].objective, rel=1e-6)
     assert answers[2].objective == pytest.approx(answers[0].objective, rel=1e-6)
+
+
+def test_an_item_nobody_wants_and_a_multiple_beyond_all_demand() -> None:
+    # Apple sells nothing; red sells 6 at 2.0 but comes in fifties. A unit costs 1.0.
+    items = [candidate("apple"), candidate("red", "pepper", multiple=50.0)]
+    draws = scenarios({"apple": [0.0, 0.0], "red": [6.0, 6.0]}, {"apple": 1.0, "red": 1.0})
+    some = rules(cover=0.75, cover_penalty=0.5)
+    free = solve_menu(Problem(build_menu(items, draws, some), some), EXACT)
+    # Neither pays, so nothing is listed: 0.75 of red's demand, worth 9, is short at 0.5 a unit of money.
+    assert free.chosen == ()
+    assert free.objective == pytest.approx(-4.5)
+    must = ("apple", "red")
+    menu = build_menu(items, draws, some, [Override(code, "must_list") for code in must])
+    both = solve_menu(Problem(menu, some, must), EXACT)
+    assert menu.offers.loc[list(both.chosen), "order_quantity"].tolist() == [1.0, 50.0]
+    assert both.objective == pytest.approx(-1.0 + 12.0 - 50.0)
+
+
+def test_prices_between_categories_reach_the_best_ones_from_afar() -> None:
+    """With prices of zero to begin with, the box around them grows until the bound is that of the right prices."""
+    rng = np.random.default_rng(5)
+    items = [candidate(f"i{k}", f"g{k % 3}", (2.0, 2.2, 2.4), multiple=2.0) for k in range(12)]
+    draws = scenarios({c.item_code: rng.gamma(6, 1.5, 20).tolist() for c in items}, {c.item_code: 1.0 for c in items})
+    some = rules(n_max=6, price_index_cap=0.02)
+    menu = build_menu(items, draws, some)
+    search = Search(Problem(menu, some), menu.offers, EXACT)
+    relaxed, structure = search.relax(), search._structure()
+    plain, _, _ = lagrangian(structure, np.zeros(len(structure.linking)), relaxed.duals, 1e-6)
+    right = min(s.value for s in tighten(structure, relaxed.duals, relaxed.objective, None, 1, 12))
+    from_afar = min(s.value for s in tighten(structure, 0 * relaxed.duals, plain, None, 1, 12))
+    assert right <= from_afar <= right * 1.002 < plain

@@ -6,13 +6,14 @@ For offer m of item i (price p, order q), means over the scenarios, w_i = p⁰·
 - cover v = p⁰·min(E[min(u, D)], E[D(p⁰)]): full price only, at the reference price
 - price index coefficient w_i·(p/p⁰ − 1); where the index is held against other prices, those stand for p⁰
 
-Orders are whole multiples from the minimum display to the first that reaches the 99 % quantile of full-price demand.
+Orders are whole multiples from the minimum display to the first that reaches the 99 % quantile of full-price demand;
+where there are many, those around the newsvendor's order and a grid of the others.
 The value of a category is Σ p⁰·E[D(p⁰)] over its candidates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +21,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replenish.optimise.outcome import ItemTerms, day_outcome, expected_outcome
+from replenish.optimise.outcome import ItemTerms, Outcome, day_outcome, expected_outcome
 from replenish.pricing.ladder import Ladder
 from replenish.records import Override, Scenarios
 from replenish.settings import RuleSettings
 
 Array = NDArray[np.float64]
 MAX_ORDERS = 80
+GRID = 40  # orders of a grid that is too long to be kept whole, and of each refinement of it
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,7 @@ def _locked_prices(c: Candidate, locks: Mapping[str, Override]) -> tuple[float, 
 def order_grid(c: Candidate, largest: float, locks: Mapping[str, Override]) -> Array:
     """Orders considered: whole multiples from the minimum display to the first that reaches `largest`.
 
-    A fixed order is taken as it is; bounds cut the grid (and widen it upwards when the planner asks for more). Beyond
-    80 multiples the grid is evenly thinned.
+    A fixed order is taken as it is; bounds cut the grid (and widen it upwards when the planner asks for more).
     """
     fixed = locks.get("order")
     if fixed is not None and fixed.value is not None:
@@ -140,9 +141,26 @@ def order_grid(c: Candidate, largest: float, locks: Mapping[str, Override]) -> A
     high = float(locks["max_order"].value or 0.0) if "max_order" in locks else np.inf
     first = max(np.ceil(low / c.order_multiple - 1e-9), 1.0)
     last = max(first, np.ceil(largest / c.order_multiple - 1e-9))
-    step = max(1.0, np.ceil((last - first + 1) / MAX_ORDERS))
-    orders = np.arange(first, last + 0.5, step) * c.order_multiple
+    orders = np.arange(first, last + 0.5) * c.order_multiple
     return orders[orders <= high + 1e-9]
+
+
+def thinned(orders: Array, worth: Callable[[Array], Array]) -> Array:
+    """All of them up to 80; of more orders an even grid and, finer and finer, every order around the best.
+
+    `worth`: expected objective by order. It rises to the newsvendor's order and falls after it, so that the best of all
+    lies within a step of the best on the grid.
+    """
+    if len(orders) <= MAX_ORDERS:
+        return orders
+    low, high, kept = 0, len(orders) - 1, set[int]()
+    while True:
+        grid = np.unique(np.linspace(low, high, min(GRID, high - low + 1)).round().astype(int))
+        kept |= set(grid.tolist())
+        if len(grid) == high - low + 1:
+            return orders[sorted(kept)]
+        best = int(worth(orders[grid]).argmax())
+        low, high = int(grid[max(best - 1, 0)]), int(grid[min(best + 1, len(grid) - 1)])
 
 
 def best_order(c: Candidate, scenarios: Scenarios, price: float, rules: RuleSettings) -> float:
@@ -159,16 +177,23 @@ def _rung_offers(
     demand = scenarios.demand_at(k, ratio)
     rising, unit_cost = np.sort(demand), float(scenarios.cost[:, k].mean())
     most = float(np.interp(rules.max_fill_quantile * (len(rising) - 1), np.arange(len(rising)), rising))
-    orders = order_grid(c, max(most - c.terms.carried_over, 0.0) / (1 - c.terms.loss_rate), locks)
-    out, sold_out = expected_outcome(orders, rising, price, unit_cost, c.terms)
+
+    def outcome(some: Array) -> tuple[Outcome, Array, Array]:
+        """Expectations of some orders, their chance of selling out, and their expected objective."""
+        out, sold_out = expected_outcome(some, rising, price, unit_cost, c.terms)
+        forgone = _forgone(c, scenarios, k, ratio, some) if scenarios.settled else c.terms.goodwill * out.lost
+        return out, sold_out, out.profit - forgone
+
+    every = order_grid(c, max(most - c.terms.carried_over, 0.0) / (1 - c.terms.loss_rate), locks)
+    orders = thinned(every, lambda some: outcome(some)[2])
+    out, sold_out, value = outcome(orders)
     base = float(scenarios.demand[:, k].mean())
     # Cover counts min(u, D), what is served at full price: clearance buyers who would have paid it are included.
     served = out.sales + c.terms.cannibalisation * out.clearance
     index_price = c.terms.reference_price if c.index_price is None else c.index_price
     price_tag = c.terms.reference_price if c.price_tag is None else c.price_tag
-    forgone = _forgone(c, scenarios, k, ratio, orders) if scenarios.settled else c.terms.goodwill * out.lost
     by_offer = {
-        "order_quantity": orders, "value": out.profit - forgone, "profit": out.profit,
+        "order_quantity": orders, "value": value, "profit": out.profit,
         "sales": out.sales, "clearance": out.clearance, "waste": out.waste, "carried_on": out.carried_on,
         "sell_out": sold_out, "spend": orders * unit_cost,
         "cover_value": c.terms.reference_price * np.minimum(served, base),
