@@ -110,7 +110,7 @@ class Oracle(Replenish):
         switching = ground.switching
         if "switching" in self.told and switching is not None:
             share = pd.Series(self.moving(), index=self.codes).reindex(list(ground.scenarios.item_codes))
-            switching = replace(switching, usual=np.ones(len(share)), share=share.to_numpy())
+            switching = replace(switching, share=share.to_numpy())
             ground = replace(ground, switching=switching)
         if "scenarios" in self.told:
             ground = replace(

@@ -27,7 +27,7 @@ from replenish.optimise import (
     week,
     windows,
 )
-from replenish.pricing import substitution
+from replenish.pricing import assortment, substitution
 from replenish.schemas import data_dictionary
 
 MODEL_HEAD = """# The model
@@ -66,6 +66,7 @@ def model_page() -> str:
         "## Demand that moves to other items\n",
         _text(substitution),
         _text(substitution.estimate_transfer_share),
+        _text(assortment),
         _text(rounds),
         "## Several days\n",
         _text(week),

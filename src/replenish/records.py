@@ -190,7 +190,7 @@ class Scenarios:
     `demand` [unit] at the reference price, `elasticity` (negative), `cost` [money/unit].
     `demand_at` keeps the mean curve at the posterior mean elasticity, so that ignorance does not pay.
     `drawn_days`: the past day behind each scenario, for resampling. `transfers` [unit at the reference price]: demand
-    that reaches an item because others are served worse than usual (negative: better); none when absent. Of a unit the
+    that reaches an item because others are not listed or run out; none when absent. Of a unit the
     item itself does not serve: `found_elsewhere`, the share that others have on the shelf, and `worth_elsewhere`, what
     it earns there [money/unit]; nothing when absent.
     """

@@ -23,8 +23,8 @@ DRAWS = scenarios({"red": [6.0, 6.0], "green": [4.0, 4.0]}, {"red": 1.0, "green"
 RULES = rules(n_max=1)
 
 
-def _settle(usual_green: float = 1.0, share: float = 0.5) -> Settled:
-    switching = Switching(np.array([0, 0]), np.array([1.0, usual_green]), np.full(2, 2.0), np.full(2, share))
+def _settle(share: float = 0.5) -> Settled:
+    switching = Switching(np.array([0, 0]), np.full(2, 2.0), np.full(2, share))
 
     def pose(given: Scenarios) -> Problem:
         return Problem(build_menu(PEPPERS, given, RULES), RULES)
@@ -40,12 +40,6 @@ def test_the_listed_pepper_gets_half_of_the_other_ones_demand() -> None:
     assert chosen_lines(found.problem, found.solution) == {"red": (2.0, 8.0)}
     assert (found.solution.objective, found.solution.gap, found.solution.status) == (8.0, 0.0, "optimal")
     assert found.rounds == 2  # six red ones first; with what moves, eight
-
-
-def test_what_is_usually_missing_has_moved_already() -> None:
-    # Green is there half of the time, so red's past holds half of it: 0.5 · (0.5 − 0) · 4 = 1 more.
-    found = _settle(usual_green=0.5)
-    assert chosen_lines(found.problem, found.solution) == {"red": (2.0, 7.0)}
 
 
 def test_without_switching_the_first_plan_stands() -> None:
@@ -71,7 +65,7 @@ def test_a_plan_outside_its_own_menu_is_never_called_optimal(monkeypatch: pytest
 
 
 def test_a_sold_out_item_passes_on_what_it_could_not_serve() -> None:
-    switching = Switching(np.array([0, 0]), np.ones(2), np.full(2, 2.0), np.full(2, 0.5))
+    switching = Switching(np.array([0, 0]), np.full(2, 2.0), np.full(2, 0.5))
     lines = [Line(PEPPERS[0], 2.0, 3.0), Line(PEPPERS[1], 2.0, 9.0)]
     moved = with_transfers(DRAWS, lines, switching)
     # Red serves 3 of 6, so half of the missing 3 moves to green; green serves all and gives nothing.
@@ -87,7 +81,7 @@ UNSTEADY = scenarios(
     {"red": [6, 9, 12, 15, 6, 9, 12, 15, 10, 11], "green": [14, 8, 5, 11, 7, 13, 10, 6, 9, 12]},
     {"red": 1.0, "green": 1.0},
 )
-SWITCHING = Switching(np.array([0, 0]), np.ones(2), np.full(2, 2.0), np.full(2, 0.6))
+SWITCHING = Switching(np.array([0, 0]), np.full(2, 2.0), np.full(2, 0.6))
 
 
 def _profit(red: float, green: float) -> float:

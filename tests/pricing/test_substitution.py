@@ -10,7 +10,6 @@ from replenish.pricing.substitution import (
     Switching,
     estimate_transfer_share,
     substitute_groups,
-    usual_availability,
 )
 from replenish.records import DemandHistory
 from replenish.settings import PricingSettings
@@ -90,18 +89,8 @@ def test_groups_are_the_shops_own_where_it_has_some() -> None:
     assert substitute_groups(items).to_dict() == {"a": "salad", "b": "leafy", "c": "pepper"}
 
 
-def test_usual_availability_counts_the_offer_and_what_sold_out() -> None:
-    dates = pd.date_range("2024-01-01", periods=4)
-    panel = pd.DataFrame({
-        "item_code": "a", "date": dates, "closed": [False, False, False, True], "offered": [1.0, 1.0, 0.0, 0.0],
-        "sold": [10.0, 5.0, 0.0, 0.0], "demand": [10.0, 10.0, 0.0, 0.0],
-    })  # fmt: skip
-    # Served whole, served half, not on offer; the closed day does not count: (1 + 0.5 + 0) / 3.
-    assert usual_availability(panel, dates[-1])["a"] == pytest.approx(0.5)
-
-
-def _switching(usual: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Switching:
-    return Switching(np.array([0, 0, 0]), np.array(usual), np.array([2.0, 4.0, 1.0]), np.full(3, 0.5))
+def _switching() -> Switching:
+    return Switching(np.array([0, 0, 0]), np.array([2.0, 4.0, 1.0]), np.full(3, 0.5))
 
 
 def test_transfers_by_hand() -> None:
@@ -122,21 +111,13 @@ def test_an_unlisted_item_would_get_its_part_if_it_were_listed() -> None:
     assert out[0] == pytest.approx([10 * 20 / (20 + 60) / 2, 2.5 / 4, 20.0])
 
 
-def test_better_service_than_usual_takes_demand_back() -> None:
-    # Item 0 is usually there half of the time: its rivals' past holds 0.5·0.5·20 = 5 money that now stay with it.
-    demand = np.array([[10.0, 5.0, 60.0]])
-    everything = np.array([True, True, True])
-    out = _switching((0.5, 1.0, 1.0)).transfers(demand, everything, np.ones((1, 3)))
-    assert out[0] == pytest.approx([0.0, -5 * 0.25 / 4, -5 * 0.75])
-
-
-def test_demand_never_falls_below_zero_and_stays_in_its_group() -> None:
-    two = Switching(np.array([0, 0, 1]), np.array([0.0, 1.0, 1.0]), np.ones(3), np.full(3, 0.9))
+def test_demand_stays_in_its_group() -> None:
+    two = Switching(np.array([0, 0, 1]), np.ones(3), np.full(3, 0.9))
     out = two.transfers(np.array([[100.0, 1.0, 7.0]]), np.array([True, True, False]), np.array([[1.0, 1.0, 0.0]]))
-    assert out[0] == pytest.approx([0.0, -1.0, 0.0])
+    assert out[0] == pytest.approx([0.0, 0.0, 0.0])
 
 
 def test_nobody_to_go_to() -> None:
-    alone = Switching(np.array([0, 1, 1]), np.ones(3), np.ones(3), np.full(3, 0.9))
+    alone = Switching(np.array([0, 1, 1]), np.ones(3), np.full(3, 0.9))
     out = alone.transfers(np.full((2, 3), 5.0), np.zeros(3, dtype=bool), np.zeros((2, 3)))
     assert out[:, 0].tolist() == [0.0, 0.0]

@@ -56,14 +56,14 @@ def forecast_matrix(
     every = member_forecasts(m, members, dict.fromkeys(horizons, origin))
     surprise, state = recent_errors(m, members.smoothing)
     carry = models.frames["carry"].to_numpy()
-    parts, parts_members = [], []
+    parts, parts_members, shelf = [], [], m.recent_assortment()
     for horizon, date in zip(horizons, dates, strict=True):
         values = every[horizon]
         again = carried(surprise, carry, origin, horizon)[0]
         mean, model = _mean(m, models, values, again, categories, horizon)
-        parts.append(_table(m, bands, names, rows, date, horizon, mean, state[-1], model))
+        parts.append(_table(m, bands, names, rows, date, horizon, mean * shelf, state[-1], model))
         factor = m.price_factor(m.price[-1])
-        columns = {k: (v[0] * factor * m.demand_share)[rows] for k, v in values.items()}
+        columns = {k: (v[0] * shelf * factor * m.demand_share)[rows] for k, v in values.items()}
         parts_members.append(pd.DataFrame({"item_code": item_codes, "date": date, **columns}))
     residuals = models.frames["residuals"].set_index("date")
     weights = models.frames["weights"].set_index("category")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from replenish.forecast.surroundings import Surroundings
 from replenish.history.holidays import calendar_features
+from replenish.pricing.assortment import Assortment, assortment_factor
+from replenish.pricing.substitution import substitute_groups
 from replenish.records import DemandHistory, PriceResponse
 
 Array = NDArray[np.float64]
@@ -27,7 +29,8 @@ class PanelMatrix:
     the last day) for demand. `weight`: 0–1, how far the day may teach (offered, open, not cut short). `sold`,
     `offered` (probability as seen today), `offered_then` (as seen that evening), `price` (last full price up to the
     day) and `cost` (last valid wholesale price), NaN before the first. `elasticity`, `category`, `unit`: per item.
-    `traffic`: transactions per day. `around`: what is known beside sales.
+    `traffic`: transactions per day. `around`: what is known beside sales. `assortment`: with it, `neutral` is
+    freed from what else was on the shelf, too (see `without_assortment`).
     """
 
     dates: pd.DatetimeIndex
@@ -47,10 +50,16 @@ class PanelMatrix:
     calendar: pd.DataFrame
     country: str
     around: Surroundings = field(default_factory=Surroundings)
+    assortment: Assortment | None = None
 
     def price_factor(self, price: Array) -> Array:
         """p^β per item, to turn price-neutral demand into demand at `price` [money/unit, shape … × items]."""
         return np.asarray(np.power(price, self.elasticity))
+
+    def recent_assortment(self) -> Array:
+        """Sales on last week's shelf ÷ sales with the whole catalogue on it, per item."""
+        some = self.assortment
+        return np.ones(len(self.item_codes)) if some is None else some.factor(some.recent)
 
 
 def panel_matrix(
@@ -88,6 +97,21 @@ def panel_matrix(
         price, wide("wholesale_price"), history.calendar["store_transactions"].to_numpy(dtype=float),
         future_calendar(history.calendar["date"].min(), history.as_of, country, events), country,
     )  # fmt: skip
+
+
+def without_assortment(m: PanelMatrix, history: DemandHistory, share: pd.Series) -> PanelMatrix:
+    """The matrix with what missing rivals brought taken out of `neutral`; `share`: category → share that moves, τ."""
+    panel = history.panel
+    served = (panel["sold"] / (panel["sold"] + panel["hidden"])).fillna(1.0)
+    there = panel.assign(there=panel["offered"] * served).pivot_table("there", "date", "item_code")
+    availability = there.reindex(index=m.dates, columns=list(m.item_codes)).fillna(0.0).to_numpy()
+    groups = substitute_groups(history.items).reindex(list(m.item_codes)).to_numpy(dtype=str)
+    tau = pd.Series(m.category).map(share).fillna(float(share.mean())).to_numpy(dtype=float)
+    is_open = ~history.calendar["closed"].to_numpy(dtype=bool)
+    value = np.nan_to_num(m.neutral * m.price_factor(m.price) * m.price)
+    group = np.unique(groups, return_inverse=True)[1]
+    factor, assortment = assortment_factor(value, availability, m.weight, is_open, tau, group)
+    return replace(m, neutral=m.neutral / factor, assortment=assortment)
 
 
 def demand_share(panel: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:

@@ -241,11 +241,10 @@ def _forecast(day: DayPlan, forecast: DemandForecast) -> pd.DataFrame:
 
 
 def _switching(switching: Switching, scenarios: Scenarios, table: pd.DataFrame) -> dict[str, Any]:
-    """Group within which demand moves, usual availability and share that moves, in the order of the table."""
+    """Group within which demand moves and share that moves, in the order of the table."""
     at = [scenarios.item_codes.index(code) for code in table["item_code"]]
     return {
-        "substitute_group": switching.group[at], "usual_availability": switching.usual[at],
-        "transfer_share": switching.share[at],
+        "substitute_group": switching.group[at], "transfer_share": switching.share[at],
     }  # fmt: skip
 
 

@@ -18,9 +18,9 @@ TOLERANCE = 1e-6  # of an item's mean demand
 def transfer_faults(plan: Plan, scenarios: Mapping[str, Scenarios]) -> list[str]:
     """Listed items whose scenarios hold other transfers than the formula gives, one sentence each.
 
-    T_j = Σ_{i≠j} τ_i · (U_i − A_i) · D_i · (p⁰_i / p⁰_j) · V_j / Σ_{k≠i, listed or j} V_k within the group, never below
-    −D_j (see `pricing.substitution`), written out item by item. Plans without the columns `substitute_group`,
-    `usual_availability` and `transfer_share` in their forecast are not looked at.
+    T_j = Σ_{i≠j} τ_i · (1 − A_i) · D_i · (p⁰_i / p⁰_j) · V_j / Σ_{k≠i, listed or j} V_k within the group (see
+    `pricing.substitution`), written out item by item. Plans without the columns `substitute_group` and `transfer_share`
+    in their forecast are not looked at.
     """
     if "transfer_share" not in plan.forecast:
         return []
@@ -52,9 +52,9 @@ def _moved(facts: pd.DataFrame, listed: pd.DataFrame, draws: Scenarios) -> dict[
             if i == j or rivals <= 0:
                 continue
             served = _served(listed.loc[i], i, draws) if i in listed.index else 0.0
-            left = facts.loc[i, "transfer_share"] * (facts.loc[i, "usual_availability"] - served) * demand[i]
+            left = facts.loc[i, "transfer_share"] * (1 - served) * demand[i]
             total = total + left * price[i] / price[j] * value[j] / rivals
-        out[str(j)] = np.maximum(total, -demand[j])
+        out[str(j)] = total
     return out
 
 

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 import pandas as pd
 
 from replenish.errors import InfeasiblePlanError
@@ -149,13 +150,25 @@ def lay_groundwork(
     ahead: Prospect, pool: ResidualPool, day: pd.Timestamp, carried: pd.Series, settings: Settings, seed: int
 ) -> Groundwork:
     """Candidates, scenarios and habits of one day; `carried` as in `plan_days`."""
-    scenarios, fresh = _both_draws(ahead, pool, day, settings, seed)
+    moves = settings.pricing.substitution
+    scenarios, fresh = _both_draws(on_full_shelf(ahead) if moves else ahead, pool, day, settings, seed)
     candidates, notes = build_candidates(ahead.history, ahead.forecast, ahead.costs, day, carried, settings)
     prices = {c.item_code: c.terms.reference_price for c in candidates}
     response = ahead.models.price_response
-    moves = settings.pricing.substitution
     switching = switching_between(ahead.history, scenarios.item_codes, prices, response) if moves else None
     return Groundwork(day, tuple(candidates), scenarios, fresh, shop_habits(ahead.history), switching, notes)
+
+
+def on_full_shelf(ahead: Prospect) -> Prospect:
+    """The prospect with demand as it would be if every candidate were on the shelf, and nothing else."""
+    assortment, codes = ahead.matrix.assortment, list(ahead.matrix.item_codes)
+    if assortment is None:
+        return ahead
+    table = ahead.forecast.table
+    there = np.isin(codes, table["item_code"].unique()).astype(float)
+    factor = table["item_code"].map(pd.Series(assortment.against_recent(there), index=codes)).to_numpy()
+    full = table.assign(mean=table["mean"] * factor, sigma=table["sigma"] * factor)
+    return replace(ahead, forecast=replace(ahead.forecast, table=full))
 
 
 def held_to(ground: Groundwork, prices: Mapping[str, float], below: float = 0.0) -> Groundwork:

@@ -1,13 +1,12 @@
 """Demand that moves to other items of the group when one is not listed or runs out (Kök & Fisher 2007).
 
 A share τ of the demand an item cannot serve goes to the other items of its group (`substitute_group`, else the
-category) that are on the shelf, by their value: kilograms and packs are never added up. Past sales already hold the
-usual switching, so only the difference from an item's usual availability moves:
+category) that are on the shelf, by their value: kilograms and packs are never added up.
 
-    T_j = Σ_{i≠j} τ · (U_i − A_i) · D_i · (p⁰_i / p⁰_j) · V_j / Σ_{k≠i, listed or j} V_k
+    T_j = Σ_{i≠j} τ · (1 − A_i) · D_i · (p⁰_i / p⁰_j) · V_j / Σ_{k≠i, listed or j} V_k
 
-D first-choice demand at the reference price p⁰, V = p⁰·E[D], U usual and A planned availability (0 not listed, else the
-share of its demand that is served).
+D first-choice demand at the reference price p⁰ with every item on the shelf (past sales are freed from what moved then,
+see `assortment`), V = p⁰·E[D], A planned availability (0 not listed, else the share of its demand that is served).
 """
 
 from __future__ import annotations
@@ -31,7 +30,6 @@ MIN_LEVEL_DAYS = 8
 MIN_ITEMS = 4
 MIN_GROUP_DAYS = 120
 GOOD_OFFER = 0.9
-USUAL_DAYS = 28
 LARGEST_SHARE = 0.95
 LARGEST_MISSING = 1.0  # a shelf with more missing than there is another shop
 GAUSS_NEWTON_STEPS = 3
@@ -149,22 +147,14 @@ def substitute_groups(items: pd.DataFrame) -> pd.Series:
     return given.astype("object").fillna(table["category"]).astype("str")
 
 
-def usual_availability(panel: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
-    """item_code → share of its demand served over the open days of the last four weeks: on offer and not sold out."""
-    recent = panel[(panel["date"] > as_of - pd.Timedelta(days=USUAL_DAYS)) & ~panel["closed"]]
-    served = (recent["sold"] / recent["demand"].where(recent["demand"] > 0)).clip(upper=1.0).fillna(1.0)
-    return (recent["offered"] * served).groupby(recent["item_code"]).mean()
-
-
 @dataclass(frozen=True)
 class Switching:
     """How demand moves between the items of one day; k items in the order of the scenarios.
 
-    `group`: group number of each item; `usual`: usual availability; `price`: reference price; `share`: τ of each item.
+    `group`: group number of each item; `price`: reference price; `share`: τ of each item.
     """
 
     group: NDArray[np.int64]
-    usual: Array
     price: Array
     share: Array
 
@@ -172,16 +162,15 @@ class Switching:
         """Demand that reaches each item from the others of its group [unit at the reference price], n × k.
 
         `demand`: first-choice demand (n × k); `listed` (k); `availability`: planned share served, n × k, 0 where not
-        listed. For an item that is not listed: what would reach it if it alone were listed in addition. Negative where
-        others are better served than usual; never below −`demand`.
+        listed. For an item that is not listed: what would reach it if it alone were listed in addition.
         """
         value = self.price * demand.mean(0)
-        moved = self.share * (self.usual - availability) * demand * self.price
+        moved = self.share * (1 - availability) * demand * self.price
         out = np.zeros_like(demand)
         for number in np.unique(self.group):
             mine = np.flatnonzero(self.group == number)
             out[:, mine] = moved[:, mine] @ _destinations(value[mine], listed[mine])
-        return np.asarray(np.maximum(out / self.price, -demand))
+        return np.asarray(out / self.price)
 
     def elsewhere(self, demand: Array, listed: NDArray[np.bool_], spare: Array, margin: Array) -> tuple[Array, Array]:
         """Of a unit of first-choice demand that an item does not serve: the share others serve, what they earn of it.
@@ -205,12 +194,10 @@ def switching_between(
     """How demand moves between these items; `prices`: item_code → reference price [money/unit]."""
     codes = list(item_codes)
     groups = substitute_groups(history.items).reindex(codes)
-    usual = usual_availability(history.panel, history.as_of).reindex(codes).fillna(1.0)
     share = response.categories.set_index("category")["transfer_share"]
     category = history.items.set_index("item_code")["category"].reindex(codes)
     return Switching(
         np.unique(groups.to_numpy(dtype=str), return_inverse=True)[1],
-        usual.to_numpy(dtype=float),
         np.array([prices[c] for c in codes]),
         category.map(share).fillna(float(share.mean())).to_numpy(dtype=float),
     )
