@@ -29,8 +29,8 @@ class PanelMatrix:
     the last day) for demand. `weight`: 0–1, how far the day may teach (offered, open, not cut short). `sold`,
     `offered` (probability as seen today), `offered_then` (as seen that evening), `price` (last full price up to the
     day) and `cost` (last valid wholesale price), NaN before the first. `elasticity`, `category`, `unit`: per item.
-    `traffic`: transactions per day. `around`: what is known beside sales. `assortment`: with it, `neutral` is
-    freed from what else was on the shelf, too (see `without_assortment`).
+    `traffic`: transactions per day. `around`: what is known beside sales. `assortment`: what else
+    was on the shelf; where it `freed` demand, `neutral` is that with all of the catalogue there (`with_assortment`).
     """
 
     dates: pd.DatetimeIndex
@@ -57,9 +57,9 @@ class PanelMatrix:
         return np.asarray(np.power(price, self.elasticity))
 
     def recent_assortment(self) -> Array:
-        """Sales on last week's shelf ÷ sales with the whole catalogue on it, per item."""
+        """Sales on last week's shelf ÷ what `neutral` stands for, per item."""
         some = self.assortment
-        return np.ones(len(self.item_codes)) if some is None else some.factor(some.recent)
+        return some.factor(some.recent) if some is not None and some.freed else np.ones(len(self.item_codes))
 
 
 def panel_matrix(
@@ -99,8 +99,12 @@ def panel_matrix(
     )  # fmt: skip
 
 
-def without_assortment(m: PanelMatrix, history: DemandHistory, share: pd.Series) -> PanelMatrix:
-    """The matrix with what missing rivals brought taken out of `neutral`; `share`: category → share that moves, τ."""
+def with_assortment(m: PanelMatrix, history: DemandHistory, share: pd.Series, counted: bool) -> PanelMatrix:
+    """The matrix with what is known of the assortment; `share`: category → share that moves, τ.
+
+    `counted`: the shop counts its stock. Then what missing rivals brought is taken out of `neutral`. Where their
+    absence has to be guessed from silences, that adds more noise than it takes away (docs/forecasting.md).
+    """
     panel = history.panel
     served = (panel["sold"] / (panel["sold"] + panel["hidden"])).fillna(1.0)
     there = panel.assign(there=panel["offered"] * served).pivot_table("there", "date", "item_code")
@@ -111,6 +115,8 @@ def without_assortment(m: PanelMatrix, history: DemandHistory, share: pd.Series)
     value = np.nan_to_num(m.neutral * m.price_factor(m.price) * m.price)
     group = np.unique(groups, return_inverse=True)[1]
     factor, assortment = assortment_factor(value, availability, m.weight, is_open, tau, group)
+    if not counted:
+        return replace(m, assortment=replace(assortment, freed=False))
     return replace(m, neutral=m.neutral / factor, assortment=assortment)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from replenish.errors import ConfigError, DataError
 from replenish.forecast.costs import forecast_costs
 from replenish.forecast.demand import forecast_matrix
-from replenish.forecast.features import PanelMatrix, panel_matrix, without_assortment
+from replenish.forecast.features import PanelMatrix, panel_matrix, with_assortment
 from replenish.forecast.models import fit_forecast, refit_members
 from replenish.forecast.surroundings import surroundings
 from replenish.history.cleaning import build_history as _build_history, sold_recently
@@ -177,7 +177,8 @@ def history_matrix(tables: Tables, history: DemandHistory, response: PriceRespon
     matrix = panel_matrix(history, response, settings.shop.country, known.events)
     if settings.pricing.substitution:
         share = response.categories.set_index("category")["transfer_share"]
-        matrix = without_assortment(matrix, history, share)
+        counted = known.stock is not None and len(known.stock) > 0
+        matrix = with_assortment(matrix, history, share, counted)
     return replace(matrix, around=surroundings(known, matrix.dates, matrix.item_codes))
 
 

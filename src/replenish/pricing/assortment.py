@@ -46,13 +46,14 @@ class Assortment:
     """How items of one shelf share shoppers on the last known day, per item.
 
     `value` of its demand [money], 0 outside the catalogue; `recent`: availability over the last week; `share`: τ;
-    `group`: number of its group.
+    `group`: number of its group; `freed`: whether past demand was freed from it.
     """
 
     value: Array
     recent: Array
     share: Array
     group: NDArray[np.int64]
+    freed: bool = True
 
     def factor(self, availability: Array) -> Array:
         """Sales at this availability ÷ sales with the whole catalogue on the shelf, per item."""

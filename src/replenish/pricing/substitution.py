@@ -5,8 +5,9 @@ category) that are on the shelf, by their value: kilograms and packs are never a
 
     T_j = Σ_{i≠j} τ · (1 − A_i) · D_i · (p⁰_i / p⁰_j) · V_j / Σ_{k≠i, listed or j} V_k
 
-D first-choice demand at the reference price p⁰ with every item on the shelf (past sales are freed from what moved then,
-see `assortment`), V = p⁰·E[D], A planned availability (0 not listed, else the share of its demand that is served).
+D first-choice demand at the reference price p⁰ with every item on the shelf (forecasts are brought there from the shelf
+they were learnt on, see `assortment`), V = p⁰·E[D], A planned availability (0 not listed, else the share of its demand
+that is served).
 """
 
 from __future__ import annotations
