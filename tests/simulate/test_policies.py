@@ -12,7 +12,10 @@ from replenish.planning import held_to
 from replenish.pricing.ladder import Ladder
 from replenish.records import Scenarios
 from replenish.simulate.policies import (
+    INDEX_CATCH_UP,
+    INDEX_MARGIN,
     SEASON_SETTINGS,
+    IndexMargin,
     MeanDemand,
     PerItem,
     Replenish,
@@ -132,3 +135,15 @@ def test_multiplier_order_by_hand():
 def test_with_safety_scales_every_item():
     world = draw_world("calm", 1)
     np.testing.assert_allclose(with_safety(world, 1.5).column("safety"), 1.5 * world.column("safety"))
+
+
+def test_the_margin_to_the_price_index_follows_what_was_sold() -> None:
+    margin = IndexMargin()
+    margin.learn(np.array([9.0]), 0.0)  # nothing asked for yet
+    assert margin.margin == INDEX_MARGIN
+    # 10 sold at 2.2 instead of 2, 20 at 0.9 instead of 1: (22 · 1.1 + 18 · 0.9) / 40 = 1.01, one per cent too dear.
+    margin.asked = np.array([2.2, 0.9, np.nan]), np.array([2.0, 1.0, 5.0])
+    margin.learn(np.array([10.0, 20.0, 0.0]), 0.0)
+    assert margin.margin == pytest.approx(INDEX_MARGIN + INDEX_CATCH_UP * 0.01)
+    margin.learn(np.array([10.0, 20.0, 0.0]), 0.05)  # four per cent below a cap of five
+    assert margin.margin == pytest.approx(max(INDEX_MARGIN + INDEX_CATCH_UP * (0.01 - 0.04), 0.0))

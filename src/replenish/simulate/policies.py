@@ -37,12 +37,15 @@ TUNING_DAYS = 56
 SAFETIES = (0.7, 0.85, 1.0, 1.15, 1.3, 1.45, 1.6)
 FULL_SHELF_SAFETY = 1.65  # sells out about as seldom as the reference shop (docs/simulated-shop.md)
 
-# The index is measured at practice's demand, unknown in the evening; with this margin it is met all the same.
+# The index is measured at practice's demand, unknown in the evening. So a margin is kept, and it follows what the index
+# of the last days came to.
 INDEX_MARGIN = 0.008
+INDEX_CATCH_UP = 0.15  # share of a day's excess that goes into the next day's margin
+WIDEST_MARGIN = 0.05
 
 SEASON_SETTINGS = Settings().override(
     solver__gap=0.01, solver__threads=1, solver__time_limit_s=20.0, rules__min_display=1.0,
-    forecast__candidate_days=60, scenarios__fresh=500, rules__price_index_cap=-INDEX_MARGIN,
+    forecast__candidate_days=60, scenarios__fresh=500, rules__price_index_cap=0.0,
 )  # fmt: skip
 
 
@@ -187,6 +190,24 @@ class Planner:
         return float(STOCK_VALUE * (stock * cost.reindex(stock.index)).sum())
 
 
+class IndexMargin:
+    """How far below its cap the price index is planned, so that it keeps to it in what is sold."""
+
+    def __init__(self) -> None:
+        self.margin = INDEX_MARGIN
+        self.asked: tuple[Array, Array] | None = None
+
+    def learn(self, sold: Array, cap: float) -> None:
+        """Takes the last day's sales [unit]: prices ÷ the shop's own, weighted by revenue, against 1 + cap."""
+        if self.asked is None:
+            return
+        price, usual = self.asked
+        revenue = np.where(np.isfinite(price) & np.isfinite(usual), sold * np.nan_to_num(price), 0.0)
+        if revenue.sum() > 0:
+            index = float((revenue * np.nan_to_num(price / usual)).sum() / revenue.sum())
+            self.margin = float(np.clip(self.margin + INDEX_CATCH_UP * (index - 1 - cap), 0.0, WIDEST_MARGIN))
+
+
 class Replenish(Planner):
     """The nightly plan of `replenish`; with `own_prices` off the shop's cost-plus prices are locked."""
 
@@ -194,17 +215,29 @@ class Replenish(Planner):
         super().__init__(stage, settings)
         self.own_prices = own_prices
         self.plain: Array | None = None
+        self.index = IndexMargin()
 
     def decide(self, ahead: Prospect, view: View) -> tuple[dict[str, tuple[float, float]], float, float]:
         """The lines of the optimised plan."""
         usual = self.cost_plus(view.evening)
         prices = {c: float(p) for c, p in zip(self.codes, usual, strict=True) if np.isfinite(p)}
         locks = () if self.own_prices else self.price_locks(ahead, prices)
-        below = max(-(self.settings.rules.price_index_cap or 0.0), 0.0)
-        plan = solve_day(held_to(self.groundwork(ahead, view), prices, below), self.settings, locks)
+        settings, below = self.held(view.evening)
+        plan = solve_day(held_to(self.groundwork(ahead, view), prices, below), settings, locks)
         lines = {line.candidate.item_code: (line.order_quantity, line.price) for line in plan.lines}
+        asked = pd.Series({code: price for code, (_, price) in lines.items()}, dtype=float).reindex(self.codes)
+        self.index.asked = np.asarray(asked), usual
         before = self.stock_value(ahead, view.evening)
         return lines, plan.promised - before, plan.judged().expected() - before
+
+    def held(self, evening: Evening) -> tuple[Settings, float]:
+        """The settings with the index cap less its margin, and how far that is below the shop's own prices."""
+        cap = self.settings.rules.price_index_cap
+        if cap is None:
+            return self.settings, 0.0
+        self.index.learn(evening.sold[-1], cap)
+        planned = cap - self.index.margin
+        return self.settings.override(rules__price_index_cap=planned), max(-planned, 0.0)
 
     def groundwork(self, ahead: Prospect, view: View) -> Groundwork:
         """Candidates and scenarios of the day."""
@@ -312,8 +345,8 @@ POLICIES: dict[str, Callable[[Stage], SeasonPolicy]] = {
     "multiplier": lambda stage: PerItem(stage, multiplier_order),
     "mean-demand": MeanDemand,
     "replenish": _replenish(),
-    "replenish+2%": _replenish(rules__price_index_cap=0.02 - INDEX_MARGIN),
-    "replenish+5%": _replenish(rules__price_index_cap=0.05 - INDEX_MARGIN),
+    "replenish+2%": _replenish(rules__price_index_cap=0.02),
+    "replenish+5%": _replenish(rules__price_index_cap=0.05),
     "replenish-lean": _replenish(rules__goodwill=0.0),
     "replenish-generous": _replenish(rules__goodwill=0.6),
     "replenish-cvar": _replenish(rules__risk_weight=0.3),
