@@ -93,7 +93,9 @@ class Oracle(Replenish):
             )
             scale = np.sqrt(true / table["mean"].clip(lower=1e-6)).clip(0.3, 3.0)
             table = table.assign(mean=true, sigma=table["sigma"] * scale)
-            ahead = replace(ahead, forecast=replace(ahead.forecast, table=table))
+            # The true means are those of a full shelf already.
+            full = replace(ahead.matrix, assortment=None)
+            ahead = replace(ahead, matrix=full, forecast=replace(ahead.forecast, table=table))
         if "elasticity" in self.told:
             own, _ = market.elasticities(day, self.price, self.there)
             response = ahead.models.price_response
