@@ -147,3 +147,12 @@ def test_the_margin_to_the_price_index_follows_what_was_sold() -> None:
     assert margin.margin == pytest.approx(INDEX_MARGIN + INDEX_CATCH_UP * 0.01)
     margin.learn(np.array([10.0, 20.0, 0.0]), 0.05)  # four per cent below a cap of five
     assert margin.margin == pytest.approx(max(INDEX_MARGIN + INDEX_CATCH_UP * (0.01 - 0.04), 0.0))
+
+
+def test_the_day_after_a_closed_day_is_planned_from_the_evening_before_it() -> None:
+    # The Spring Festival of 2024 is 10 February; the shop is closed that day.
+    stage = set_stage(Season("new-year", seed=3, days=3, history_days=70, start="2024-02-09"))
+    books = play_season(stage, Replenish(stage, QUICK))
+    assert [f"{day:%m-%d}" for day in books.days["date"]] == ["02-09", "02-11"]
+    assert books.days["promised"].gt(0).all()
+    assert books.item_days.groupby("date")["order_quantity"].sum().gt(0).all()

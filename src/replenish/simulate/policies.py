@@ -136,7 +136,10 @@ class Planner:
         """History and forecasts of everything that can be bought tomorrow."""
         models = self.models = self.fresh_models(view)
         listed = self.listed(view.evening)
-        ahead = look_ahead(view.tables, view.as_of, 1, self.settings, models, self.seed, must_list=listed)
+        settings = self.settings.override(
+            shop__lead_time_days=(view.day - view.as_of).days
+        )  # longer after a closed day
+        ahead = look_ahead(view.tables, view.as_of, 1, settings, models, self.seed, must_list=listed)
         ahead = self.with_costs(ahead, view.evening) if self.costs_known else ahead
         return on_offer(ahead, set(listed))
 

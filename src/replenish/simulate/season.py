@@ -58,8 +58,8 @@ class View:
 
     @property
     def as_of(self) -> pd.Timestamp:
-        """The last known day."""
-        return self.day - pd.Timedelta(days=1)
+        """The last day the shop was open."""
+        return min(self.day - pd.Timedelta(days=1), pd.Timestamp(self.tables.daily_sales["date"].max()))
 
     @cached_property
     def tables(self) -> Tables:
