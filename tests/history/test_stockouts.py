@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import special, stats
 
-from replenish.history.profile import day_share, hourly_profile, profile_at
-from replenish.history.silence import arrival_concentration, hypergeometric, silence, silence_chance
+from replenish.history.profile import LastSales, Rhythm, UsualDay, day_share, usual_day, usual_share
+from replenish.history.silence import arrival_concentration, hypergeometric, silence, silence_chance, still_to_come
 from replenish.history.stockouts import (
     SOLD_OUT,
     Shelf,
@@ -25,14 +25,14 @@ OPEN, CLOSE = 8, 20
 
 
 @pytest.fixture
-def profile() -> pd.DataFrame:
+def profile() -> UsualDay:
     """Sales spread evenly from 8 to 20 o'clock: F(14) = ½."""
-    half_hours = np.arange(48)
-    share = np.clip((half_hours + 1) / 2 - OPEN, 0, CLOSE - OPEN) / (CLOSE - OPEN)
-    return pd.concat([
-        pd.DataFrame({"category": "leafy", "weekday": day, "half_hour": half_hours, "cumulative": share})
-        for day in range(7)
-    ])  # fmt: skip
+    share = np.clip((np.arange(48) + 1) / 2 - OPEN, 0, CLOSE - OPEN) / (CLOSE - OPEN)
+    return UsualDay(pd.Index(["leafy"]), np.tile(share, (1, 7, 1)))
+
+
+def last_sales(panel: pd.DataFrame, rhythm: Rhythm) -> LastSales:
+    return LastSales.of(panel, rhythm.categories, rhythm.first)
 
 
 def days(rows: list[tuple[float, float, bool]], item: str = "A", quantity: float = 1.0) -> pd.DataFrame:
@@ -58,20 +58,26 @@ def test_profile_of_transactions_by_hand():
         "date": pd.to_datetime(["2024-03-04", "2024-03-04", "2024-03-11", "2020-03-09"]),
         "category": "leafy", "half_hour": [18, 20, 18, 30], "transactions": [1, 2, 1, 99],
     })  # fmt: skip
-    profile = hourly_profile(intraday, pd.Timestamp("2024-03-11"))
-    at = profile.set_index("half_hour")["cumulative"]
-    assert len(profile) == 48
+    rhythm = Rhythm.of(intraday)
+    usual = usual_day(rhythm, pd.Timestamp("2024-03-11"))
+    table = usual.table()
+    at = table.set_index("half_hour")["cumulative"]
+    assert len(table) == 48
+    assert table[["category", "weekday"]].drop_duplicates().values.tolist() == [["leafy", 0]]
     assert (at[17], at[18], at[19], at[20], at[47]) == (0, 0.5, 0.5, 1, 1)
-    date, category = pd.Series([pd.Timestamp("2024-03-04")] * 4), pd.Series(["leafy"] * 4)
-    hours = pd.Series([9.25, 10.25, 10.5, np.nan])
-    np.testing.assert_allclose(profile_at(profile, category, date, hours), [0.25, 0.75, 1, np.nan])
-    assert np.isnan(profile_at(profile, category, date + pd.Timedelta(days=1), hours)).all(), "no Tuesday was seen"
+    rows = pd.DataFrame({"date": pd.Timestamp("2024-03-04"), "category": "leafy", "transactions": 1,
+                         "last_sale_hour": [9.25, 10.25, 10.5, np.nan]})  # fmt: skip
+    np.testing.assert_allclose(usual_share(usual, last_sales(rows, rhythm)), [0.25, 0.75, 1, np.nan])
+    for unseen in (rows.assign(date=pd.Timestamp("2024-03-05")), rows.assign(category="roots")):
+        assert np.isnan(usual_share(usual, last_sales(unseen, rhythm))).all(), "no Tuesday and no roots were seen"
 
 
 def test_chance_of_the_silence_by_hand():
     """Gamma(80, 4), ten sales by F = ½, independent arrivals: (4.5 ÷ 5)^90, and a rate of 90 ÷ 4.5 for half a day."""
     one = np.ones(1)
-    quiet, to_come = silence(80 * one, 4 * one, 10 * one, 0.5 * one, np.inf)
+    given = (80 * one, 4 * one, 10 * one, 0.5 * one, np.inf)
+    quiet = silence(*given)
+    to_come = still_to_come(*given, quiet)
     assert quiet.item() == pytest.approx(0.9**90)
     assert to_come.item() == pytest.approx(10.0)
 
@@ -84,15 +90,18 @@ def test_chance_of_the_silence_with_clusters_is_the_integral(concentration):
     density = stats.gamma.pdf(rate, a, scale=1 / b)
     density *= stats.beta.pdf(seen, concentration * share, concentration * (1 - share))
     seen_n = density * (rate * seen) ** n * np.exp(-rate * seen)
-    quiet, to_come = silence(*(np.array([v]) for v in (a, b, n, share)), concentration)
+    given = [np.array([v]) for v in (a, b, n, share)]
+    quiet = silence(*given, concentration)
+    to_come = still_to_come(*given, concentration, quiet)
     assert quiet.item() == pytest.approx((seen_n * np.exp(-rate * (1 - seen))).sum() / seen_n.sum(), rel=2e-3)
     assert to_come.item() == pytest.approx((seen_n * rate * (1 - seen)).sum() / seen_n.sum(), rel=2e-3)
 
 
 def test_many_clustered_parts_are_independent_arrivals():
     given = [np.array(v) for v in ([4.0, 90.0], [0.5, 2.0], [3.0, 60.0], [0.7, 0.9])]
-    for clustered, independent in zip(silence(*given, 1e7), silence(*given, np.inf), strict=True):
-        np.testing.assert_allclose(clustered, independent, rtol=1e-4)
+    quiet = silence(*given, np.inf)
+    np.testing.assert_allclose(silence(*given, 1e7), quiet, rtol=1e-4)
+    np.testing.assert_allclose(still_to_come(*given, 1e7, quiet), still_to_come(*given, np.inf, quiet), rtol=1e-4)
 
 
 def test_hypergeometric_against_scipy_and_where_scipy_fails():
@@ -176,7 +185,8 @@ def test_nothing_is_told_without_times(profile):
     found = find_stockouts(days([(30, np.nan, False)]), profile, SETTINGS)
     assert found["silence_p"].isna().all()
     assert (found["demand_weight"] == 1).all()
-    assert find_stockouts(days(USUAL), profile.iloc[:0], SETTINGS)["silence_p"].isna().all()
+    nothing = UsualDay(profile.categories[:0], profile.share[:0])
+    assert find_stockouts(days(USUAL), nothing, SETTINGS)["silence_p"].isna().all()
 
 
 def test_clearance_sales_count_as_demand_by_the_share_taken_from_full_price(profile):
@@ -239,7 +249,7 @@ def simulated(seed: int, days_each: int, sold_out_share: float) -> tuple[pd.Data
 
 def test_false_alarms_are_rare():
     panel, intraday, _ = simulated(1, 150, 0.0)
-    found = find_stockouts(panel, hourly_profile(intraday, panel["date"].max()), SETTINGS)
+    found = find_stockouts(panel, usual_day(Rhythm.of(intraday), panel["date"].max()), SETTINGS)
     assert found["silence_p"].notna().sum() > 2000
     assert (found["sold_out_probability"] > SOLD_OUT).mean() <= 0.01
     assert found["hidden"].sum() <= 0.01 * panel["sold"].sum()
@@ -281,11 +291,10 @@ def test_concentration_is_told_from_clean_and_from_contaminated_days(true, aroun
 def test_a_day_that_ended_early_for_all_is_not_early_for_one():
     """By hand: usual share ½ counts 30; of the day's other 60 sales 60 had come by then: (15 + 60) ÷ 90."""
     panel = days([(10, 14.0, False)])
-    counts = np.zeros((1, 48))
-    counts[0, 27:] = 70.0
-    index = pd.MultiIndex.from_frame(panel[["category", "date"]])
-    assert day_share(np.array([0.5]), pd.DataFrame(counts, index=index), panel) == pytest.approx([75 / 90])
-    assert day_share(np.array([0.5]), pd.DataFrame(counts[:0], index=index[:0]), panel) == pytest.approx([0.5])
+    intraday = panel[["category", "date"]].assign(half_hour=27, transactions=70)
+    rhythm, unseen = Rhythm.of(intraday), Rhythm.of(intraday[:0])
+    assert day_share(np.array([0.5]), rhythm, last_sales(panel, rhythm)) == pytest.approx([75 / 90])
+    assert day_share(np.array([0.5]), unseen, last_sales(panel, unseen)) == pytest.approx([0.5])
 
 
 def clustered(seed: int, shops_days: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -311,8 +320,9 @@ def test_clustered_arrivals_are_no_stockouts():
     """Judged as independent, far more than a hundredth of these ordinary days would end too early."""
     panel, intraday = clustered(4, 150)
     as_of = panel["date"].max()
-    profile, found = learn_stockouts(panel, intraday, as_of, SETTINGS)
-    share = profile_at(profile, panel["category"], panel["date"], panel["last_sale_hour"])
+    _, found = learn_stockouts(panel, intraday, as_of, SETTINGS)
+    rhythm = Rhythm.of(intraday)
+    share = usual_share(usual_day(rhythm, as_of), last_sales(panel, rhythm))
     n = panel["transactions"].to_numpy(dtype=float)
     assert (silence_chance(share, n, np.inf) < 0.01).mean() > 0.1
     assert (found["sold_out_probability"] > SOLD_OUT).mean() <= 0.02
@@ -322,7 +332,7 @@ def test_many_sold_out_days_do_not_hide_themselves():
     """Two days in five sell out: what was learnt from them must not make them look ordinary."""
     panel, intraday, true = simulated(5, 150, 0.4)
     as_of = panel["date"].max()
-    once = find_stockouts(panel, hourly_profile(intraday, as_of), SETTINGS)
+    once = find_stockouts(panel, usual_day(Rhythm.of(intraday), as_of), SETTINGS)
     _, found = learn_stockouts(panel, intraday, as_of, SETTINGS)
     cut = panel["cut"].to_numpy()
     flagged = (found["sold_out_probability"] > SOLD_OUT).to_numpy()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from replenish.errors import DataError
 from replenish.history.clearance import clearance_habits
 from replenish.history.holidays import calendar_features
 from replenish.history.offered import from_stock, offered_probability, usual_sales
+from replenish.history.places import Places, day_numbers
 from replenish.history.stockouts import learn_stockouts, told_by_counts
 from replenish.records import DemandHistory, Finding, Tables
 from replenish.settings import HistorySettings, Settings
@@ -60,7 +62,7 @@ def valid_costs(wholesale: pd.DataFrame, settings: HistorySettings) -> tuple[pd.
     """
     wholesale = wholesale.sort_values(["item_code", "date"], ignore_index=True)
     by_item = wholesale.groupby("item_code")["wholesale_price"]
-    usual = by_item.transform(lambda x: x.rolling(COST_WINDOW, min_periods=1, center=True).median())
+    usual = by_item.rolling(COST_WINDOW, min_periods=1, center=True).median().droplevel(0)
     price = wholesale["wholesale_price"]
     bad = (price < settings.invalid_cost_below) | (price > COST_OUTLIER_FACTOR * usual)
     bad |= price < usual / COST_OUTLIER_FACTOR
@@ -77,33 +79,56 @@ def valid_costs(wholesale: pd.DataFrame, settings: HistorySettings) -> tuple[pd.
 
 def _grid(sales: pd.DataFrame, items: pd.DataFrame, calendar: pd.DataFrame) -> pd.DataFrame:
     """One row per item and day from its first sale on, sorted by item and day."""
-    start = sales.groupby("item_code")["date"].min().rename("start").reset_index()
-    grid = start.merge(calendar[["date", "closed"]], how="cross")
-    grid = grid[grid["date"] >= grid["start"]].drop(columns="start")
-    grid = grid.merge(items[["item_code", "category", "unit"]], on="item_code", validate="m:1")
-    wanted = ["quantity", "transactions", "full_price_quantity", "full_price", "discounted_quantity",
-              "discounted_price", "last_sale_hour"]  # fmt: skip
-    grid = grid.merge(sales[["item_code", "date", *wanted]], how="left", on=["item_code", "date"], validate="1:1")
-    grid = grid.sort_values(["item_code", "date"], ignore_index=True)
-    amounts = grid[["quantity", "full_price_quantity", "discounted_quantity"]].fillna(0.0).clip(lower=0.0)
-    grid["sold"], grid["full_price_sold"], grid["clearance_sold"] = amounts.to_numpy().T
-    grid["transactions"] = grid["transactions"].fillna(0).astype("int64")
-    grid["clearance_day"] = grid["clearance_sold"] > 0
-    return grid.drop(columns=["quantity", "full_price_quantity", "discounted_quantity"])
+    first = calendar["date"].iloc[0]
+    start = sales.groupby("item_code")["date"].min()
+    since = day_numbers(start, first)
+    days = len(calendar) - since
+    offset = np.cumsum(days) - days
+    item = np.repeat(np.arange(len(since)), days)
+    day = np.arange(len(item)) - (offset - since)[item]
+    named = items.set_index("item_code")[["category", "unit"]].loc[start.index]
+    place = start.index.get_indexer(pd.Index(sales["item_code"]))
+    sold_on = (offset - since)[place] + day_numbers(sales["date"], first)
+
+    def wide(column: str) -> NDArray[np.float64]:
+        out = np.full(len(item), np.nan)
+        out[sold_on] = sales[column].to_numpy(dtype=float)
+        return out
+
+    def amount(column: str) -> NDArray[np.float64]:
+        return np.maximum(np.nan_to_num(wide(column)), 0.0)
+
+    cleared = amount("discounted_quantity")
+    return pd.DataFrame({
+        "item_code": start.index.take(item), "date": calendar["date"].to_numpy()[day],
+        "closed": calendar["closed"].to_numpy()[day], "category": named["category"].array.take(item),
+        "unit": named["unit"].array.take(item), "transactions": np.nan_to_num(wide("transactions")).astype(np.int64),
+        "full_price": wide("full_price"), "discounted_price": wide("discounted_price"),
+        "last_sale_hour": wide("last_sale_hour"), "sold": amount("quantity"),
+        "full_price_sold": amount("full_price_quantity"), "clearance_sold": cleared, "clearance_day": cleared > 0,
+    })  # fmt: skip
 
 
 def _add_prices(panel: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
     """Adds reference_price (last full price) and wholesale_price (last valid), both up to and including the day.
 
     `has_cost`: the item has a wholesale row of that very day. A row from before the item's first sale counts too.
+    `costs`: sorted by item and date, as `valid_costs` leaves them.
     """
-    costed = costs[["item_code", "date", "wholesale_price"]].assign(costed_on=costs["date"])
-    by_day = panel.reset_index(names="row").sort_values(["date", "row"])
-    known = pd.merge_asof(by_day, costed.sort_values("date"), on="date", by="item_code").set_index("row").sort_index()
+    places = Places.of(panel)
+    costs = costs[costs["item_code"].isin(places.codes)]
+    day = day_numbers(costs["date"], places.first)
+    # Item and day in one number that grows with both: bisection finds the last row up to a day.
+    before = min(int(day.min(initial=0)), 0)
+    span = max(int(places.day.max(initial=0)), int(day.max(initial=0))) + 1 - before
+    key = places.codes.get_indexer(pd.Index(costs["item_code"])) * span + day - before
+    wanted = places.item * span + places.day - before
+    at = np.searchsorted(key, wanted, side="right")
+    last, price = np.r_[-1, key][at], np.r_[np.nan, costs["wholesale_price"]][at]
     return panel.assign(
-        wholesale_price=known["wholesale_price"].to_numpy(),
-        has_cost=(known["costed_on"] == known["date"]).to_numpy(),
-        reference_price=panel.groupby("item_code")["full_price"].ffill(),
+        wholesale_price=np.where(last // span == places.item, price, np.nan),
+        has_cost=last == wanted,
+        reference_price=panel["full_price"].groupby(places.item).ffill(),
     )
 
 
@@ -112,9 +137,9 @@ def _offered(panel: pd.DataFrame, calendar: pd.DataFrame, known: Tables) -> pd.D
 
     Stock and orders, where given, overrule the sales pattern; a sale proves the offer; closed days are 0.
     """
-    codes, item = np.unique(panel["item_code"].to_numpy(dtype=str), return_inverse=True)
-    day = pd.DatetimeIndex(calendar["date"]).get_indexer(pd.DatetimeIndex(panel["date"]))
-    grids = np.zeros((3, len(calendar), len(codes)))
+    places = Places.of(panel)
+    item, day = places.item, places.day + (places.first - calendar["date"].iloc[0]).days
+    grids = np.zeros((3, len(calendar), len(places.codes)))
     grids[:, day, item] = np.stack([panel["sold"] > 0, panel["has_cost"], np.ones(len(panel))])
     observed = 1.0 - calendar["closed"].to_numpy(dtype=float)
     usual = np.full(grids[0].shape, np.nan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -59,6 +60,7 @@ def _features(days: pd.DatetimeIndex, country: str, events: pd.DataFrame | None)
     )
 
 
+@lru_cache(maxsize=32)
 def _public_calendar(country: str, years: range) -> tuple[dict[pd.Timestamp, str], list[pd.Timestamp]]:
     """Names of the public holidays by day, and weekend days that are worked in lieu where the library knows them."""
     import holidays

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from replenish.history.places import Places
+
 Array = NDArray[np.float64]
 
 # Pseudo-counts of the chain's Beta priors: items stay on (or off) offer for weeks, not days.
@@ -63,10 +65,14 @@ def usual_sales(panel: pd.DataFrame) -> Array:
 
     `panel`: sorted by item and day, columns item_code, transactions.
     """
-    sold = panel["transactions"].where(panel["transactions"] > 0)
-    mean = sold.dropna().groupby(panel["item_code"]).rolling(USUAL_DAYS, min_periods=1).mean().droplevel(0)
-    known = mean.reindex(panel.index).groupby(panel["item_code"]).ffill()
-    return np.asarray(known.groupby(panel["item_code"]).shift(1).to_numpy(dtype=float))
+    count = panel["transactions"].to_numpy(dtype=float)
+    item = pd.factorize(panel["item_code"])[0]
+    starts = np.r_[0, np.flatnonzero(np.diff(item)) + 1] if len(item) else np.zeros(0, dtype=np.int64)
+    total = np.r_[0.0, np.cumsum(count[count > 0])]
+    days: NDArray[np.int64] = np.cumsum(count > 0) - (count > 0)
+    before = days - np.repeat(days[starts], np.diff(np.r_[starts, len(item)]))
+    last = np.minimum(before, USUAL_DAYS)
+    return np.where(last > 0, (total[days] - total[days - last]) / np.maximum(last, 1), np.nan)
 
 
 def _no_sale_chance(usual_sales: Array) -> Array:
@@ -85,25 +91,26 @@ def _row_share(weight: Array, has_cost: Array) -> float:
     return float((weight * has_cost).sum() + 1.0) / float(weight.sum() + 2.0)
 
 
-def _evidence(chain: _Chain, sold: Array, row: Array, seen: float, none_at_all: Array) -> tuple[Array, Array]:
-    """Likelihood of one day's evidence if on and if off, shape items; `none_at_all` caps that of no sale if on."""
-    if not seen:
-        return np.ones_like(sold), np.ones_like(sold)
+def _evidence(chain: _Chain, sold: Array, row: Array, observed: Array, none_at_all: Array) -> tuple[Array, Array]:
+    """Likelihood of each day's evidence if on and if off, days × items; `none_at_all` caps that of no sale if on."""
+    seen = observed[:, None] > 0
     on = np.where(sold > 0, chain.sold_if_on, np.minimum(1 - chain.sold_if_on, none_at_all))
     on = on * np.where(row > 0, chain.row_if_on, 1 - chain.row_if_on)
     off = np.where(sold > 0, 0.0, 1.0) * np.where(row > 0, chain.row_if_off, 1 - chain.row_if_off)
-    return on, off
+    return np.where(seen, on, 1.0), np.where(seen, off, 1.0)
 
 
 def _filter(chain: _Chain, sold: Array, row: Array, observed: Array, none_at_all: Array) -> Array:
     """Forward pass: P(on) after each day's evidence, days × items."""
     forward = np.empty(sold.shape)
-    on = np.full(sold.shape[1], 0.5)
+    if_on, if_off = _evidence(chain, sold, row, observed, none_at_all)
+    # P(on) of the next day is linear in that of today; with the odds of the evidence that is all a day needs.
+    came, kept = 1 - chain.stay_off, chain.stay_on - (1 - chain.stay_off)
+    gain = if_on - if_off
+    ahead = np.full(sold.shape[1], 0.5)
     for t in range(len(sold)):
-        if_on, if_off = _evidence(chain, sold[t], row[t], observed[t], none_at_all[t])
-        ahead = on * chain.stay_on + (1 - on) * (1 - chain.stay_off) if t else on
-        joint_on, joint_off = ahead * if_on, (1 - ahead) * if_off
-        on = forward[t] = joint_on / np.maximum(joint_on + joint_off, 1e-300)
+        on = forward[t] = ahead * if_on[t] / np.maximum(if_off[t] + ahead * gain[t], 1e-300)
+        ahead = came + kept * on
     return forward
 
 
@@ -112,18 +119,19 @@ def _backward(chain: _Chain, forward: Array, started: Array) -> tuple[Array, Arr
 
     Transitions (4 × items): on → on, off → off, on → off, off → on. Days before the first sale are no days off.
     """
+    on_on, off_on = forward * chain.stay_on, (1 - forward) * (1 - chain.stay_off)
+    ahead = np.clip(on_on + off_on, 1e-12, 1 - 1e-12)
+    # P(on today | on tomorrow) and P(on today | off tomorrow).
+    was_on, had_been_on = on_on / ahead, (forward - on_on) / (1 - ahead)
+    more = was_on - had_been_on
     smoothed = forward.copy()
-    counts = np.zeros((4, forward.shape[1]))
     for t in range(len(forward) - 2, -1, -1):
-        on_on = forward[t] * chain.stay_on
-        off_on = (1 - forward[t]) * (1 - chain.stay_off)
-        ahead = np.clip(on_on + off_on, 1e-12, 1 - 1e-12)
-        next_on = smoothed[t + 1]
-        both_on, was_off = next_on * on_on / ahead, next_on * off_on / ahead
-        went_off = (1 - next_on) * (forward[t] - on_on) / (1 - ahead)
-        smoothed[t] = both_on + went_off
-        counts += started[t] * np.stack([both_on, (1 - next_on) - went_off, went_off, was_off])
-    return smoothed, counts
+        smoothed[t] = had_been_on[t] + smoothed[t + 1] * more[t]
+    after, day = smoothed[1:], slice(None, -1)
+    both_on, was_off = after * was_on[day], after * off_on[day] / ahead[day]
+    went_off = (1 - after) * had_been_on[day]
+    counts = [(started[day] * part).sum(0) for part in (both_on, (1 - after) - went_off, went_off, was_off)]
+    return smoothed, np.stack(counts)
 
 
 def _update(on: Array, sold: Array, row: Array, seen: Array, counts: Array) -> _Chain:
@@ -147,23 +155,15 @@ def from_stock(
     on it; the item was there when it was ordered or received, or keeps and was in stock at the close of the day before.
     Without stock counts, an item that keeps for days may be there though none was ordered: then orders tell nothing.
     """
-    told = np.full(len(panel), np.nan)
-    life = panel["item_code"].map(items.set_index("item_code")["shelf_life_days"]).fillna(1).to_numpy(dtype=float)
+    told, places = np.full(len(panel), np.nan), Places.of(panel)
+    life = items.set_index("item_code")["shelf_life_days"].reindex(places.codes).fillna(1).to_numpy(dtype=float)
+    keeps = life[places.item] > 1
     if orders is not None and len(orders):
         arrived = orders.assign(there=orders["received"].fillna(orders["ordered"]) > 0)
-        there = _looked_up(panel, arrived, "there")
-        fresh = (life <= 1) | (stock is not None and len(stock) > 0)
+        there = places.values(arrived, "there") == 1
+        fresh = ~keeps | (stock is not None and len(stock) > 0)
         recorded = panel["date"].isin(orders["date"]).to_numpy()
         told = np.where(recorded & (there | fresh), there.astype(float), told)
     if stock is not None and len(stock):
-        before = stock.assign(date=stock["date"] + pd.Timedelta(days=1), left=stock["on_hand"] > 0)
-        told = np.where(_looked_up(panel, before, "left") & (life > 1), 1.0, told)
+        told = np.where((places.values(stock, "on_hand", later=1) > 0) & keeps, 1.0, told)
     return pd.Series(told, index=panel.index)
-
-
-def _looked_up(panel: pd.DataFrame, table: pd.DataFrame, column: str) -> NDArray[np.bool_]:
-    """A yes/no column of a table with key (item_code, date) for every row of the panel; missing is no."""
-    found = panel[["item_code", "date"]].merge(
-        table[["item_code", "date", column]], how="left", on=["item_code", "date"], validate="m:1"
-    )
-    return found[column].eq(True).to_numpy(dtype=bool)

@@ -2,69 +2,139 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from replenish.history.places import day_numbers
+
+Array = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+
+HALF_HOURS = 48
 PROFILE_DAYS = 365
 USUAL_WEIGHT = 30.0  # the usual profile counts as that many transactions beside those of the category that day
 
 
-def hourly_profile(intraday: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
-    """Cumulative share of the day's transactions at the end of each half hour, from the year up to `as_of`.
+@dataclass(frozen=True)
+class Rhythm:
+    """Transactions by category (sorted), day (from `first` on) and half hour: `counts`, categories × days × 48.
 
-    Key (category, weekday, half_hour); column `cumulative` in [0, 1]; every group has all 48 half hours.
+    `seen`: whether anything was noted of the category that day (categories × days).
     """
-    recent = intraday[intraday["date"] > as_of - pd.Timedelta(days=PROFILE_DAYS)]
-    if recent.empty:
-        return pd.DataFrame(columns=["category", "weekday", "half_hour", "cumulative"])
-    counts = recent.assign(weekday=recent["date"].dt.day_of_week).pivot_table(
-        index=["category", "weekday"], columns="half_hour", values="transactions", aggfunc="sum", fill_value=0
-    )
-    counts = counts.reindex(columns=range(48), fill_value=0)
-    share = counts.cumsum(axis=1).div(counts.sum(axis=1), axis=0)
-    long = share.reset_index().melt(["category", "weekday"], var_name="half_hour", value_name="cumulative")
-    return long.astype({"half_hour": "int64"}).sort_values(["category", "weekday", "half_hour"], ignore_index=True)
+
+    categories: pd.Index
+    first: pd.Timestamp
+    counts: Array
+    seen: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, intraday: pd.DataFrame) -> Rhythm:
+        """The rhythm of the table `intraday_sales` of one store."""
+        group, categories = pd.factorize(intraday["category"], sort=True)
+        first = pd.Timestamp(intraday["date"].min()) if len(intraday) else pd.Timestamp(0)
+        day = day_numbers(intraday["date"], first)
+        counts = np.zeros((len(categories), int(day.max(initial=-1)) + 1, HALF_HOURS))
+        np.add.at(counts, (group, day, intraday["half_hour"].to_numpy()), intraday["transactions"].to_numpy())
+        seen = np.zeros(counts.shape[:2], dtype=bool)
+        seen[group, day] = True
+        return cls(pd.Index(categories), first, counts, seen)
+
+    @property
+    def weekday(self) -> Numbers:
+        """Weekday (0 = Monday) of every day."""
+        return (self.first.day_of_week + np.arange(self.counts.shape[1])) % 7
 
 
-def profile_at(profile: pd.DataFrame, category: pd.Series, date: pd.Series, hour: pd.Series) -> NDArray[np.float64]:
-    """F(t): usual share of the day's transactions up to `hour`, interpolated; NaN where hour or profile is missing."""
-    if profile.empty:
-        return np.full(len(hour), np.nan)
-    wide = _cumulative(profile)
-    row = wide.index.get_indexer(_profile_key(category, date))
-    table = np.hstack([np.zeros((len(wide), 1)), wide.to_numpy()])
-    position = np.clip(hour.fillna(0).to_numpy() * 2, 0, 47.999)
-    low = position.astype(int)
-    value = table[row, low] + (position - low) * (table[row, low + 1] - table[row, low])
-    return np.where((row >= 0) & hour.notna().to_numpy(), value, np.nan)
+@dataclass(frozen=True)
+class UsualDay:
+    """Cumulative share of the day's transactions at the end of each half hour: categories × 7 × 48; NaN: never seen."""
+
+    categories: pd.Index
+    share: Array
+
+    def table(self) -> pd.DataFrame:
+        """Key (category, weekday, half_hour); column `cumulative` in [0, 1]; every group has all 48 half hours."""
+        group, weekday = np.nonzero(np.isfinite(self.share[:, :, 0]))
+        return pd.DataFrame({
+            "category": np.repeat(self.categories.take(group), HALF_HOURS),
+            "weekday": np.repeat(weekday, HALF_HOURS).astype("int32"),
+            "half_hour": np.tile(np.arange(HALF_HOURS), len(group)),
+            "cumulative": self.share[group, weekday].ravel(),
+        })  # fmt: skip
 
 
-def cumulative_by_day(intraday: pd.DataFrame) -> pd.DataFrame:
-    """Cumulative transactions of every (category, date) × the ends of the 48 half hours."""
-    counts = intraday.pivot_table(
-        index=["category", "date"], columns="half_hour", values="transactions", aggfunc="sum", fill_value=0
-    )
-    return counts.reindex(columns=range(48), fill_value=0).cumsum(axis=1)
+def usual_day(rhythm: Rhythm, as_of: pd.Timestamp) -> UsualDay:
+    """The usual day of each category and weekday, from the year up to `as_of`."""
+    age = (as_of - rhythm.first).days - np.arange(rhythm.counts.shape[1])
+    total = np.full((len(rhythm.categories), 7, HALF_HOURS), np.nan)
+    for weekday in range(7):
+        days = np.flatnonzero((rhythm.weekday == weekday) & (age < PROFILE_DAYS))
+        known = rhythm.seen[:, days].any(axis=1)
+        total[known, weekday] = rhythm.counts[known][:, days].sum(axis=1)
+    running = np.cumsum(total, axis=2)
+    return UsualDay(rhythm.categories, running / running[:, :, -1:])
 
 
-def day_share(
-    share: NDArray[np.float64], days: pd.DataFrame, panel: pd.DataFrame, hidden: NDArray[np.float64] | None = None
-) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class LastSales:
+    """When each row's last sale was, in the terms of a rhythm: category (−1: not in it), its day, weekday, half hour.
+
+    `part`: how much of the half hour had passed; `known`: whether the time is known; `own`: the row's transactions.
+    """
+
+    category: Numbers
+    day: Numbers
+    weekday: Numbers
+    half_hour: Numbers
+    part: Array
+    known: NDArray[np.bool_]
+    own: Array
+
+    @classmethod
+    def of(cls, panel: pd.DataFrame, categories: pd.Index, first: pd.Timestamp) -> LastSales:
+        """Of a panel with the columns category, date, last_sale_hour, transactions."""
+        hour = panel["last_sale_hour"].to_numpy(dtype=float)
+        position = np.clip(np.nan_to_num(hour) * 2, 0, HALF_HOURS - 0.001)
+        half_hour, day = position.astype(np.int64), day_numbers(panel["date"], first)
+        return cls(
+            categories.get_indexer(pd.Index(panel["category"])), day, (first.day_of_week + day) % 7, half_hour,
+            position - half_hour, np.isfinite(hour), panel["transactions"].to_numpy(dtype=float),
+        )  # fmt: skip
+
+    def within(self, rhythm: Rhythm) -> NDArray[np.bool_]:
+        """Rows whose category and day the rhythm holds."""
+        return np.asarray((self.category >= 0) & (self.day >= 0) & (self.day < rhythm.counts.shape[1]))
+
+    def read(self, cumulative: Array, rows: NDArray[np.bool_], second: Numbers) -> Array:
+        """What a cumulative table (categories × `second` key × 48) says of the time of the last sale, per row."""
+        group, key, at = self.category[rows], second[rows], self.half_hour[rows]
+        before = np.where(at > 0, cumulative[group, key, np.maximum(at - 1, 0)], 0.0)
+        return np.asarray(before + self.part[rows] * (cumulative[group, key, at] - before))
+
+
+def usual_share(usual: UsualDay, last: LastSales) -> Array:
+    """F(t): usual share of the day's transactions up to each row's last sale; NaN where time or profile is missing."""
+    share, there = np.full(len(last.known), np.nan), last.known & (last.category >= 0)
+    share[there] = last.read(usual.share, there, last.weekday)
+    return share
+
+
+def day_share(share: Array, rhythm: Rhythm, last: LastSales, hidden: Array | None = None) -> Array:
     """F(t) of each row's own day: the usual `share` and the category's other items that day, as (KF + C(t)) ÷ (K + C).
 
     A shower at five ends the day early for every item, a stock-out for one. K is `USUAL_WEIGHT`; days without other
-    sales keep the usual share. `hidden`: transactions of the row that `days` counts beyond its own.
+    sales keep the usual share. `hidden`: transactions of the row that the rhythm counts beyond its own.
     """
     out = share.copy()
-    rows = days.index.get_indexer(pd.MultiIndex.from_frame(panel[["category", "date"]]))
-    at = np.isfinite(share) & (rows >= 0)
-    table, own = days.to_numpy(dtype=float)[rows[at]], panel["transactions"].to_numpy(dtype=float)[at]
-    position = np.clip(panel["last_sale_hour"].to_numpy(dtype=float)[at] * 2, 0, 47.999)
-    low, row = position.astype(int), np.arange(len(position))
-    before = np.where(low > 0, table[row, low - 1], 0.0)
-    so_far = before + (position - low) * (table[row, low] - before)
-    others, all_others = np.maximum(so_far - own, 0.0), table[:, -1] - own
+    at = np.isfinite(share) & last.within(rhythm)
+    at[at] = rhythm.seen[last.category[at], last.day[at]]
+    running = np.cumsum(rhythm.counts, axis=2)
+    own = last.own[at]
+    others = np.maximum(last.read(running, at, last.day) - own, 0.0)
+    all_others = running[last.category[at], last.day[at], -1] - own
     if hidden is not None:
         all_others = all_others - hidden[at]
     all_others = np.maximum(all_others, others)
@@ -72,26 +142,13 @@ def day_share(
     return out
 
 
-def with_hidden(
-    intraday: pd.DataFrame, panel: pd.DataFrame, profile: pd.DataFrame, hidden: NDArray[np.float64]
-) -> pd.DataFrame:
-    """`intraday` with the `hidden` transactions of each panel row spread over the rest of its day as usual."""
-    at = hidden > 0
-    rows, hidden = panel[at], hidden[at]
-    wide = _cumulative(profile)
-    table = wide.to_numpy()[wide.index.get_indexer(_profile_key(rows["category"], rows["date"]))]
-    seen = profile_at(profile, rows["category"], rows["date"], rows["last_sale_hour"])[:, None]
-    rest = np.diff(np.maximum(table, seen), axis=1, prepend=seen) * (hidden / np.maximum(1 - seen[:, 0], 1e-9))[:, None]
-    added = pd.DataFrame(rest, index=pd.MultiIndex.from_frame(rows[["category", "date"]]), columns=wide.columns)
-    long = added.groupby(level=[0, 1]).sum().reset_index()
-    long = long.melt(["category", "date"], var_name="half_hour", value_name="transactions")
-    return pd.concat([intraday[list(long.columns)], long], ignore_index=True)
-
-
-def _cumulative(profile: pd.DataFrame) -> pd.DataFrame:
-    """The profile as a table: (category, weekday) × half hours."""
-    return profile.pivot_table(index=["category", "weekday"], columns="half_hour", values="cumulative")
-
-
-def _profile_key(category: pd.Series, date: pd.Series) -> pd.MultiIndex:
-    return pd.MultiIndex.from_arrays([category, date.dt.day_of_week])
+def with_hidden(rhythm: Rhythm, usual: UsualDay, last: LastSales, hidden: Array) -> Rhythm:
+    """The rhythm with the `hidden` transactions of each row spread over the rest of its day as usual."""
+    at = (hidden > 0) & last.within(rhythm)
+    seen = usual_share(usual, last)[at][:, None]
+    table = usual.share[last.category[at], last.weekday[at]]
+    scale = hidden[at][:, None] / np.maximum(1 - seen, 1e-9)
+    rest = np.diff(np.maximum(table, seen), axis=1, prepend=seen) * scale
+    counts = rhythm.counts.copy()
+    np.add.at(counts, (last.category[at], last.day[at]), rest)
+    return replace(rhythm, counts=counts)

@@ -25,25 +25,37 @@ PRECISION = 1e-10
 CHECK_TERMS = 16  # a series is looked at for its end every so many terms
 
 
-def silence(shape: Array, rate: Array, n: Array, share: Array, concentration: float) -> tuple[Array, Array]:
-    """Chance that nothing came after the n-th sale, and the transactions to be expected after it had stock lasted.
+def silence(shape: Array, rate: Array, n: Array, share: Array, concentration: float) -> Array:
+    """Chance that nothing came after the n-th sale.
 
     Prior Gamma(`shape` a, `rate` b), usual share F, all of one length. With x = 1 ÷ (b + 1), R = 1 − F and Gauss's
     hypergeometric function, integrating the day's rate and rhythm out given the n sales so far:
 
         P(silence | n) = 1 ÷ ₂F₁(a + n, sR; s + n; x)
+
+    and for s = ∞ ((b + F) ÷ (b + 1))^(a + n).
+    """
+    seen = np.clip(share, LEAST_SHARE, 1.0)
+    known = shape + n
+    if np.isinf(concentration):
+        return np.asarray(np.power((rate + seen) / (rate + 1.0), known))
+    return 1.0 / hypergeometric(known, concentration * (1.0 - seen), concentration + n, 1.0 / (rate + 1.0))
+
+
+def still_to_come(shape: Array, rate: Array, n: Array, share: Array, concentration: float, quiet: Array) -> Array:
+    """Transactions to be expected after the n-th sale, had stock lasted; `quiet`: the chance of `silence`.
+
         E[to come | n] = (a + n) ÷ (b + 1) · sR ÷ (s + n) · ₂F₁(a + n + 1, sR + 1; s + n + 1; x) · P(silence | n)
 
-    and for s = ∞ ((b + F) ÷ (b + 1))^(a + n) and (a + n)R ÷ (b + F).
+    and for s = ∞ (a + n)R ÷ (b + F); terms as in `silence`.
     """
     seen = np.clip(share, LEAST_SHARE, 1.0)
     rest, known = 1.0 - seen, shape + n
     if np.isinf(concentration):
-        return np.power((rate + seen) / (rate + 1.0), known), known * rest / (rate + seen)
+        return np.asarray(known * rest / (rate + seen))
     s, x = concentration, 1.0 / (rate + 1.0)
-    quiet = 1.0 / hypergeometric(known, s * rest, s + n, x)
     following = hypergeometric(known + 1.0, s * rest + 1.0, s + n + 1.0, x)
-    return quiet, known * x * s * rest / (s + n) * following * quiet
+    return np.asarray(known * x * s * rest / (s + n) * following * quiet)
 
 
 def hypergeometric(a: Array, b: Array, c: Array, x: Array) -> Array:
@@ -53,12 +65,17 @@ def hypergeometric(a: Array, b: Array, c: Array, x: Array) -> Array:
     """
     total, term, at, k = np.ones_like(a), np.ones_like(a), np.arange(len(a)), 0
     while len(at):
-        term = term * (a + k) * (b + k) / ((c + k) * (k + 1)) * x
-        total[at] += term
-        k += 1
-        if k % CHECK_TERMS == 0:
-            on = term > PRECISION * total[at]
-            at, a, b, c, x, term = at[on], a[on], b[on], c[on], x[on], term[on]
+        part, factor = np.zeros_like(term), np.empty_like(term)
+        for j in range(k, k + CHECK_TERMS):
+            term *= np.add(a, j, out=factor)
+            term *= np.add(b, j, out=factor)
+            term /= np.add(c, j, out=factor)
+            term *= np.divide(x, j + 1, out=factor)
+            part += term
+        total[at] += part
+        k += CHECK_TERMS
+        on = term > PRECISION * total[at]
+        at, a, b, c, x, term = at[on], a[on], b[on], c[on], x[on], term[on]
     return total
 
 

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replenish.history.profile import cumulative_by_day, day_share, hourly_profile, profile_at, with_hidden
-from replenish.history.silence import arrival_concentration, silence
+from replenish.history.places import Places
+from replenish.history.profile import LastSales, Rhythm, UsualDay, day_share, usual_day, usual_share, with_hidden
+from replenish.history.silence import arrival_concentration, silence, still_to_come
 from replenish.settings import HistorySettings
 
 Array = NDArray[np.float64]
@@ -51,29 +52,21 @@ def told_by_counts(
     sales are compared with what was left the evening before plus what came, less the usual loss; an item that
     keeps for days without counted stock may have had more.
     """
-    told = np.full(len(panel), np.nan)
-    left = _looked_up(panel, stock, "on_hand")
+    told, places = np.full(len(panel), np.nan), Places.of(panel)
+    left = places.values(stock, "on_hand")
     if orders is not None and len(orders):
-        item = items.set_index("item_code")
-        life = panel["item_code"].map(item["shelf_life_days"]).fillna(1).to_numpy(dtype=float)
-        loss = panel["item_code"].map(item["loss_rate"]).to_numpy(dtype=float)
-        came = _looked_up(panel, orders.assign(came=orders["received"].fillna(orders["ordered"])), "came")
-        evening_before = None if stock is None else stock.assign(date=stock["date"] + pd.Timedelta(days=1))
-        kept = np.where(life > 1, _looked_up(panel, evening_before, "on_hand"), 0.0)
-        part = panel["sold"].to_numpy(dtype=float) / np.where(came > 0, kept + came * (1 - loss), np.nan)
+        item = items.set_index("item_code").reindex(places.codes)
+        life, loss = item["shelf_life_days"].fillna(1).to_numpy(dtype=float), item["loss_rate"].to_numpy(dtype=float)
+        came = places.values(orders.assign(came=orders["received"].fillna(orders["ordered"])), "came")
+        kept = np.where(life[places.item] > 1, places.values(stock, "on_hand", later=1), 0.0)
+        there = np.where(came > 0, kept + came * (1 - loss[places.item]), np.nan)
+        part = panel["sold"].to_numpy(dtype=float) / there
         told = np.where(part >= SOLD_ALL, 1.0, np.where(part < SOLD_LITTLE, 0.0, told))
-    counted = pd.Series(left, index=panel.index).groupby(panel["item_code"]).transform("max").to_numpy() > 0
+    most = np.full(len(places.codes), -np.inf)
+    np.maximum.at(most, places.item, np.nan_to_num(left, nan=-np.inf))
+    counted = most[places.item] > 0
     told = np.where(counted & np.isfinite(left), np.where(left > 0, 0.0, 1.0), told)
     return np.where(panel["sold"].to_numpy() > 0, told, np.nan)
-
-
-def _looked_up(panel: pd.DataFrame, table: pd.DataFrame | None, column: str) -> Array:
-    """A number of a table with key (item_code, date) for every row of the panel; NaN where there is none."""
-    if table is None or not len(table):
-        return np.full(len(panel), np.nan)
-    keys = ["item_code", "date"]
-    found = panel[keys].merge(table[[*keys, column]], how="left", on=keys, validate="m:1")
-    return found[column].to_numpy(dtype=float)
 
 
 def learn_stockouts(
@@ -88,44 +81,62 @@ def learn_stockouts(
     Sold-out days bend the observed profile towards the morning, and so hide themselves. What they hid is therefore
     added to it, and the search repeated (`REPEATS` times; not where hardly anything was hidden).
     """
-    profile, days = hourly_profile(intraday, as_of), cumulative_by_day(intraday)
-    found = find_stockouts(panel, profile, settings, told, days)
+    rhythm, sold = Rhythm.of(intraday), panel["sold"].to_numpy(dtype=float)
+    usual, days = usual_day(rhythm, as_of), PanelDays.of(panel, rhythm.categories, rhythm.first)
+    found = find_stockouts(panel, usual, settings, told, days, rhythm)
     for _ in range(REPEATS):
-        hidden = (found["hidden"] * panel["transactions"] / panel["sold"]).where(found["hidden"] > 0, 0.0).to_numpy()
-        if profile.empty or hidden.sum() <= WORTH_REPEATING * panel["transactions"].sum():
+        hidden = found["hidden"].to_numpy()
+        hidden = np.where(hidden > 0, hidden * days.last.own / np.where(sold > 0, sold, 1.0), 0.0)
+        if hidden.sum() <= WORTH_REPEATING * days.last.own.sum():
             break
-        whole = with_hidden(intraday, panel, profile, hidden)
-        profile, days = hourly_profile(whole, as_of), cumulative_by_day(whole)
-        found = find_stockouts(panel, profile, settings, told, days, hidden)
-    return profile, found
+        whole = with_hidden(rhythm, usual, days.last, hidden)
+        usual = usual_day(whole, as_of)
+        found = find_stockouts(panel, usual, settings, told, days, whole, hidden)
+    return usual.table(), found
+
+
+@dataclass(frozen=True)
+class PanelDays:
+    """The rows of a panel as numbers: their places on the shelf, and when the last sale of each was."""
+
+    shelf: Shelf
+    last: LastSales
+
+    @classmethod
+    def of(cls, panel: pd.DataFrame, categories: pd.Index, first: pd.Timestamp) -> PanelDays:
+        """The rows of a panel in which the rows of an item follow each other by date; days counted from `first`."""
+        return cls(Shelf.of(panel), LastSales.of(panel, categories, first))
 
 
 def find_stockouts(
     panel: pd.DataFrame,
-    profile: pd.DataFrame,
+    usual: UsualDay,
     settings: HistorySettings,
     told: Array | None = None,
-    days: pd.DataFrame | None = None,
+    days: PanelDays | None = None,
+    rhythm: Rhythm | None = None,
     hidden_before: Array | None = None,
 ) -> pd.DataFrame:
     """Stock-outs of each panel row and demand: silence_p, sold_out_probability, hidden, demand, demand_weight.
 
     `panel`: rows of an item together, by date; columns item_code, category, date, transactions, last_sale_hour, sold,
-    full_price_sold, clearance_sold [unit], clearance_day, offered, closed.
+    full_price_sold, clearance_sold [unit], clearance_day, offered, closed; `days`: the same as numbers.
 
     `silence_p`: chance of so long a silence without a stock-out (NaN where no time tells); `hidden`: chance of a
     stock-out × what would still have come, at most `stockout_max_factor` − 1 times the sales; `demand`: full-price
     demand with it [unit]. `told` (`told_by_counts`) overrules the silence; a day known to have sold out at a time that
     nobody knows teaches nothing (`demand_weight` 0). All others count in full: what they hid is right in expectation,
-    and to count busy days less would be to expect too little. `days` (`cumulative_by_day`): the category's rhythm on
-    that very day, to which the usual one gives way (`day_share`); `hidden_before`: transactions added to it earlier.
+    and to count busy days less would be to expect too little. `rhythm`: the category's on that very day, to which the
+    usual one gives way (`day_share`); `hidden_before`: transactions added to it earlier.
     """
-    n = panel["transactions"].to_numpy(dtype=float)
-    share = profile_at(profile, panel["category"], panel["date"], panel["last_sale_hour"])
-    if days is not None:
-        share = day_share(share, days, panel, hidden_before)
+    rows = PanelDays.of(panel, usual.categories, panel["date"].min()) if days is None else days
+    n = rows.last.own
+    share = usual_share(usual, rows.last)
+    if rhythm is not None:
+        share = day_share(share, rhythm, rows.last, hidden_before)
     known = np.full(len(panel), np.nan) if told is None else told
-    chance, quiet, to_come = _sold_out_days(panel, n, share, known)
+    cleared = panel["clearance_day"].to_numpy(dtype=bool)
+    chance, quiet, to_come = _sold_out_days(rows.shelf, cleared, n, share, known)
     sold = _full_price_demand(panel, settings)
     timed = np.isfinite(quiet)
     most = (settings.stockout_max_factor - 1) * n
@@ -136,22 +147,25 @@ def find_stockouts(
     return pd.DataFrame(columns, index=panel.index)
 
 
-def _sold_out_days(panel: pd.DataFrame, n: Array, share: Array, told: Array) -> tuple[Array, Array, Array]:
+def _sold_out_days(
+    shelf: Shelf, cleared: NDArray[np.bool_], n: Array, share: Array, told: Array
+) -> tuple[Array, Array, Array]:
     """Chance of a stock-out, chance of the silence without one (NaN: no time), and transactions still to come."""
     timed = (n >= 1) & np.isfinite(share)
-    plain = timed & (n >= BULK_SALES) & ~panel["clearance_day"].to_numpy(dtype=bool) & ~(told == 1)
+    plain = timed & (n >= BULK_SALES) & ~cleared & ~(told == 1)
     concentration = arrival_concentration(share[plain], n[plain])
-    shelf = Shelf.of(panel)
     chance, quiet, to_come = np.where(told == 1, 1.0, 0.0), np.full(len(n), np.nan), np.zeros(len(n))
     busy, hazard = np.ones(len(n)), None
-    for _ in range(ROUNDS if timed.any() else 0):
+    for last in range(ROUNDS, 0, -1) if timed.any() else ():
         observed = np.where(timed, np.maximum(1 - chance * (1 - np.nan_to_num(share)), LEAST_OBSERVED), 1.0)
         usual, variance = usual_transactions(n, shelf, observed * busy)
         busy = how_busy(n, shelf, usual * observed)
         mean = usual * busy
         spread = np.clip(variance * busy**2, LEAST_SPREAD * mean**2, MOST_SPREAD * mean)
         shape, rate = (mean**2 / spread)[timed], (mean / spread)[timed]
-        quiet[timed], to_come[timed] = silence(shape, rate, n[timed], share[timed], concentration)
+        quiet[timed] = silence(shape, rate, n[timed], share[timed], concentration)
+        if last == 1:
+            to_come[timed] = still_to_come(shape, rate, n[timed], share[timed], concentration, quiet[timed])
         days = SilentDays(n[timed], mean[timed], quiet[timed], told[timed], shelf.item[timed])
         chance[timed], hazard = _chances(days, hazard)
     return chance, quiet, to_come
@@ -188,10 +202,10 @@ def usual_transactions(n: Array, shelf: Shelf, exposure: Array) -> tuple[Array, 
     """
     there = shelf.on_offer > 0
     e, count = exposure * shelf.on_offer, n * there
-    sums = np.cumsum(np.column_stack([count, e, count * count, count * e, e * e, there]), axis=0)
-    sums = np.vstack([np.zeros(6), sums])
-    row = np.arange(len(n))
-    sn, se, snn, sne, see, rows = (sums[row] - sums[np.maximum(shelf.first, row - PRIOR_DAYS)]).T
+    sums = np.zeros((6, len(n) + 1))
+    np.cumsum([count, e, count * count, count * e, e * e, there], axis=1, out=sums[:, 1:])
+    start = np.maximum(shelf.first, np.arange(len(n)) - PRIOR_DAYS)
+    sn, se, snn, sne, see, rows = sums[:, :-1] - sums[:, start]
     enough = (rows >= LEAST_PRIOR_DAYS) & (se > LEAST_OBSERVED)
     mean = np.maximum(np.where(enough, sn / np.where(enough, se, 1.0), n), LEAST_USUAL)
     variance = (snn - 2 * mean * sne + mean**2 * see - mean * se) / np.where(enough, see, 1.0)
@@ -213,7 +227,10 @@ def how_busy(n: Array, shelf: Shelf, expected: Array) -> Array:
 
 @dataclass(frozen=True)
 class SilentDays:
-    """Days with a time of the last sale: transactions, usual ones, chance of the silence, what counts told, item."""
+    """Days with a time of the last sale: transactions, usual ones, chance of the silence, what counts told, item.
+
+    The days of an item follow each other.
+    """
 
     n: Array
     usual: Array
@@ -231,17 +248,19 @@ def _chances(days: SilentDays, hazard: Array | None) -> tuple[Array, Array]:
     classes = len(CLASSES) - 1
     of = np.clip(np.digitize(days.n / days.usual, CLASSES) - 1, 0, classes - 1)
     passed = np.clip(days.n[:, None] / days.usual[:, None] - CLASSES[None, :-1], 0.0, np.diff(CLASSES))
-    passed *= days.usual[:, None]
+    first = np.flatnonzero(np.diff(days.item, prepend=-1))
+    # Hazard and factor are the same for all days of an item: its sales in each class are all that counts of them.
+    passed = np.add.reduceat(passed * days.usual[:, None], first, axis=0)
     per_sale = START_SHARE * len(days.n) / passed.sum()
     hazard = np.full(classes, per_sale) if hazard is None else hazard
-    factor = np.ones(int(days.item.max()) + 1)
+    item = np.cumsum(np.diff(days.item, prepend=days.item[0]) != 0)
+    factor, quiet, is_told = np.ones(len(first)), np.maximum(days.quiet, 1e-12), np.isfinite(days.told)
     for _ in range(STEPS):
-        h = np.clip(hazard[of] * factor[days.item], 0.0, LARGEST_HAZARD)
-        odds = h / (1 - h) / np.maximum(days.quiet, 1e-12)
-        chance = np.where(np.isfinite(days.told), days.told, odds / (1 + odds))
-        due = np.bincount(days.item, passed @ hazard, len(factor))
-        factor = (np.bincount(days.item, chance, len(factor)) + ITEM_DAYS) / (due + ITEM_DAYS)
-        emptied, at_risk = np.bincount(of, chance, classes), factor[days.item] @ passed
+        h = np.clip(hazard[of] * factor[item], 0.0, LARGEST_HAZARD)
+        odds = h / (1 - h) / quiet
+        chance = np.where(is_told, days.told, odds / (1 + odds))
+        factor = (np.bincount(item, chance) + ITEM_DAYS) / (passed @ hazard + ITEM_DAYS)
+        emptied, at_risk = np.bincount(of, chance, classes), factor @ passed
         hazard = np.clip((emptied + PRIOR_SALES * per_sale) / (at_risk + PRIOR_SALES), 0.0, LARGEST_HAZARD)
     return chance, hazard
 
