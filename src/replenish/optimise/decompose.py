@@ -26,6 +26,7 @@ from replenish.optimise.linear import LinearModel, solve_linear
 Array = NDArray[np.float64]
 MASTER_TIME_S = 5.0
 KEPT_PROMISE = 0.25  # of the improvement the master problem saw, from which on the box grows
+MOST_IDLE = 2  # rounds in a row that neither better the bound nor find a category plan
 FIRST_BOX = 0.03  # of the bound: what moving one price through its box may change at first
 
 
@@ -109,13 +110,14 @@ def tighten(
     """
     prices = duals[structure.linking]
     state = Bound(bound, prices, np.full(len(structure.model.gain), np.inf))
-    box, least = _first_box(structure, bound), bound
+    box, least, idle = _first_box(structure, bound), bound, 0
     if plan is not None:
         for k, block in enumerate(structure.blocks):
             _keep(state, k, plan[block.columns])
     for number in range(rounds):
         value, found, reach = lagrangian(structure, prices, duals, money)
         state.reach = np.minimum(state.reach, reach)
+        better = value < state.value - money
         if value < state.value:
             # A step that kept its promise and ended at the box's edge would have gone further.
             if number and state.value - value > KEPT_PROMISE * (state.value - least):
@@ -123,9 +125,13 @@ def tighten(
             state.value, state.prices = value, prices
         elif number:
             box = box / 2
+        before = len(state.patterns)
         for k, x in enumerate(found):
             _keep(state, k, x)
         yield state
+        idle = 0 if len(state.patterns) > before or better else idle + 1
+        if idle == MOST_IDLE or not len(structure.linking):
+            return
         prices, least = _master_prices(structure, state, box, threads)
         if least >= state.value - money:  # nothing better in the box, so nowhere: the bound is convex in the prices
             return

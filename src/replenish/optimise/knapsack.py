@@ -1,10 +1,11 @@
-"""One category by itself, solved exactly by labels: a multiple-choice knapsack with a price index and a cover row.
+"""One category by itself, solved by labels: a multiple-choice knapsack with a price index and a cover row.
 
-With a price μ on the index row and ρ on the cover row every offer has a loss against the best of its item; a choice is
-worth the relaxation less its losses, less μ times the unused index, less ρ per unit of cover to spare or γ − ρ per unit
-short. Labels (loss, index weight, cover) are extended item by item and kept while they can lose less than a guess; of
+With a price ρ on the cover row what is left is a knapsack of the index alone, whose every completion a table tells
+(`completion`): a choice is worth that relaxation less its losses, less ρ per unit of cover to spare or γ − ρ per unit
+short. Labels (gain, index weight, cover) are extended item by item and kept while they can lose less than a guess; of
 two labels the one with no less weight, no more gain and no more gain with its cover paid for goes (core algorithms:
-Pisinger 1995).
+Pisinger 1995). Where labels get too many the most promising stay, and what the others could reach bounds the choices
+lost.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from replenish.optimise.completion import ROUNDING, Steps, best_by_step, best_offers, in_steps, tables, with_each
+
 Array = NDArray[np.float64]
 FIRST_LOSS = 0.001  # of the relaxation: how far below it a choice is first looked for
 GROWTH = 2.0
-MOST_LABELS = 20_000
-STEPS = 30  # of the search for μ
-COVER_STEPS = 8  # … for ρ
+MOST_LABELS = 5_000
+INDEX_STEPS = 30  # of the search for the price of the index
+COVER_STEPS = 10  # … of cover
+COARSE = 1_500  # steps of weight while ρ is sought
+FEWEST_STEPS, MOST_STEPS = 200, 20_000
 CHUNK = 256  # labels compared at once
 EARLIER = np.triu(np.ones((CHUNK, CHUNK), dtype=bool), 1)
 
@@ -61,43 +66,37 @@ class Choice:
 
 def best_choice(groups: Sequence[Group], rows: Rows, money: float) -> Choice:
     """max Σ gain − penalty·short over at most one offer per group, to within `money`."""
-    if sum(0.0 if not g.must else float(g.weight.min()) for g in groups) + _lowest(groups) > rows.capacity + 1e-9:
-        return _none(groups)
     options = [_with_nothing(g) for g in groups]
-    mu, rho = _prices(options, rows)
-    priced = [o.gain + rho * o.cover for o in options]
-    value = [p - mu * o.weight for p, o in zip(priced, options, strict=True)]
-    relaxed = mu * rows.capacity - rho * rows.required + sum(float(v.max()) for v in value)
-    losses = [v.max() - v for v in value]
-    labels = _Labels(options, losses, rows, mu, rho, money / max(len(groups), 1))
-    columns, least = _least_loss(labels, relaxed, money)
+    room = rows.capacity - sum(float(o.weight.min()) for o in options)
+    if room < -ROUNDING:
+        return _none(groups)
+    room = min(max(room, 0.0), sum(float(np.ptp(o.weight)) for o in options))
+    rho = _cover_price(options, rows, room)
+    mu, loss = _index_price(options, rows.capacity, rho)
+    near = FIRST_LOSS * sum(float(np.abs(g.gain).max()) for g in groups)
+    order = sorted(range(len(options)), key=lambda i: int((loss[i] <= near).sum()))
+    count = int(np.clip(room * len(options) * mu / max(money, ROUNDING), FEWEST_STEPS, MOST_STEPS))
+    labels = _labels([options[i] for i in order], rows, rho, room, count, money / max(len(groups), 1))
+    columns, least = _least_loss(labels, money)
     if np.isinf(least):
         return _none(groups)
-    bounds = tuple(relaxed - np.maximum(loss[: len(g.gain)], least) for loss, g in zip(losses, groups, strict=True))
-    return Choice(columns, relaxed - least, bounds)
+    bounds = {i: labels.relaxed - np.maximum(loss, least) for i, loss in zip(order, labels.losses, strict=True)}
+    return Choice(columns, labels.relaxed - least, tuple(bounds[i][: len(g.gain)] for i, g in enumerate(groups)))
 
 
 def _none(groups: Sequence[Group]) -> Choice:
     return Choice(np.empty(0, dtype=np.int64), -np.inf, tuple(np.full(len(g.gain), -np.inf) for g in groups))
 
 
-def _least_loss(labels: _Labels, relaxed: float, money: float) -> tuple[NDArray[np.int64], float]:
+def _least_loss(labels: _Labels, money: float) -> tuple[NDArray[np.int64], float]:
     """The choice found (column numbers) and what every choice loses at least; infinite when there is none."""
-    allowed, excluded = max(FIRST_LOSS * abs(relaxed), money), 0.0  # no choice loses less than `excluded`
-    while True:
-        found = labels.within(allowed)
-        if found is None:
-            return np.empty(0, dtype=np.int64), excluded
-        columns, lost = found
-        if lost <= allowed:
-            return columns, max(lost - money, excluded)
-        if allowed > 10 * abs(relaxed) + 1e6:
-            return np.empty(0, dtype=np.int64), np.inf
+    allowed, excluded = max(FIRST_LOSS * abs(labels.relaxed), money), 0.0  # no choice loses less than `excluded`
+    while np.isfinite(labels.relaxed) and allowed <= 10 * abs(labels.relaxed) + 1e6:
+        columns, lost, dropped = labels.within(allowed)
+        if min(lost, dropped) <= allowed:
+            return columns, max(min(lost, dropped) - money, excluded)
         excluded, allowed = max(allowed - money, excluded), allowed * GROWTH
-
-
-def _lowest(groups: Sequence[Group]) -> float:
-    return sum(min(float(g.weight.min()), 0.0) for g in groups if not g.must)
+    return np.empty(0, dtype=np.int64), np.inf
 
 
 def _with_nothing(group: Group) -> Group:
@@ -108,27 +107,40 @@ def _with_nothing(group: Group) -> Group:
     return Group(np.append(group.columns, -1), gain, weight, cover, must=False)
 
 
-def _prices(options: Sequence[Group], rows: Rows) -> tuple[float, float]:
-    """Prices of the index and the cover row at which the relaxation is least, the second to a few bisections.
+def _cover_price(options: Sequence[Group], rows: Rows, room: float) -> float:
+    """The price ρ of cover at which the relaxation is least, over coarse steps of weight; any price is valid."""
+    steps = in_steps([o.weight for o in options], room, COARSE)
 
-    Any prices are valid; good ones leave few labels.
-    """
-    gain, weight, cover = (_table([getattr(o, name) for o in options]) for name in ("gain", "weight", "cover"))
-    gain[_table([np.ones(len(o.gain)) for o in options]) == 0] = -np.inf
+    def at(rho: float) -> tuple[float, float]:
+        """The relaxation at this price, and the cover it has to spare."""
+        values = [o.gain + rho * o.cover for o in options]
+        after = tables(steps, best_by_step(steps, values))
+        taken = best_offers(steps, values, after)
+        spare = sum(float(o.cover[m]) for o, m in zip(options, taken, strict=True)) - rows.required
+        return float(after[0][-1]) - rho * rows.required, spare
 
-    def spare(rho: float) -> tuple[float, float]:
-        """Cover to spare at this price, and the price of the index row that goes with it."""
-        mu, best = _row_price(gain + rho * cover, weight, rows.capacity)
-        return float(np.take_along_axis(cover, best, 1).sum()) - rows.required, mu
-
-    high = min(rows.penalty, 2 * rows.cover_price + 1.0)
-    if high <= 0:
-        return spare(0.0)[1], 0.0
-    low = 0.0
+    low, high = 0.0, min(rows.penalty, 2 * rows.cover_price + 1.0)
+    if high <= 0 or at(low)[1] >= 0:
+        return low
+    if at(high)[1] <= 0:
+        return high
+    tried = []
     for _ in range(COVER_STEPS):
         middle = (low + high) / 2
-        low, high = (low, middle) if spare(middle)[0] >= 0 else (middle, high)
-    return spare(high)[1], high
+        value, spare = at(middle)
+        tried.append((value, middle))
+        low, high = (low, middle) if spare >= 0 else (middle, high)
+    return min(tried)[1]
+
+
+def _index_price(options: Sequence[Group], capacity: float, rho: float) -> tuple[float, list[Array]]:
+    """The price μ of the index row in the linear relaxation, and what every offer loses there against the best."""
+    gain, weight = (_table([getattr(o, name) for o in options]) for name in ("gain", "weight"))
+    gain += rho * _table([o.cover for o in options])
+    gain[_table([np.ones(len(o.gain)) for o in options]) == 0] = -np.inf
+    mu, _ = _row_price(gain, weight, capacity)
+    values = [o.gain + rho * o.cover - mu * o.weight for o in options]
+    return mu, [v.max() - v for v in values]
 
 
 def _table(values: Sequence[Array]) -> Array:
@@ -156,7 +168,7 @@ def _row_price(gain: Array, weight: Array, capacity: float) -> tuple[float, NDAr
     while right[1] < 0 and high < 1e9:
         low, left, high = high, right, 2 * high
         right = at(high)
-    for _ in range(STEPS):
+    for _ in range(INDEX_STEPS):
         if right[1] - left[1] <= 0:
             break
         middle = (left[0] - right[0] + right[1] * high - left[1] * low) / (right[1] - left[1])
@@ -167,65 +179,84 @@ def _row_price(gain: Array, weight: Array, capacity: float) -> tuple[float, NDAr
     return high, right[2]
 
 
+def _labels(options: Sequence[Group], rows: Rows, rho: float, room: float, count: int, step: float) -> _Labels:
+    """The search over options in this order, weights in `count` steps."""
+    steps = in_steps([o.weight for o in options], room, count)
+    values = [o.gain + rho * o.cover for o in options]
+    best = best_by_step(steps, values)
+    after = tables(steps, best)
+    whole = float(after[0][-1])
+    losses = [whole - v for v in with_each(steps, values, best, after)] if np.isfinite(whole) else []
+    return _Labels(options, rows, rho, room, step, steps, after, losses, whole - rho * rows.required)
+
+
 @dataclass(frozen=True)
 class _Labels:
-    """The search for the choice of least loss; `step`: gains are told apart in steps of this much money."""
+    """The search for the choice of least loss against `relaxed`, the relaxation at ρ.
+
+    `room`: weight that fits beyond the least of every item; `step`: gains are told apart in steps of this much money;
+    `after`: `tables` of the options; `losses`: what every choice with an offer loses at least, by item and offer.
+    """
 
     options: Sequence[Group]
-    losses: Sequence[Array]
     rows: Rows
-    mu: float
     rho: float
+    room: float
     step: float
+    steps: Steps
+    after: Sequence[Array]
+    losses: Sequence[Array]
+    relaxed: float
 
-    def within(self, allowed: float) -> tuple[NDArray[np.int64], float] | None:
-        """The choice of least loss if that is at most `allowed` (else infinite loss); none with too many labels."""
-        near = [loss <= allowed for loss in self.losses]
-        order = sorted(range(len(near)), key=lambda i: int(near[i].sum()))
-        cost = [self.losses[i][near[i]] for i in order]
-        weight = [self.options[i].weight[near[i]] for i in order]
-        cover = [self.options[i].cover[near[i]] for i in order]
-        least, most = (_after([f(w) for w in weight]) for f in (np.min, np.max))
-        scarce, ample = (_after([f(c) for c in cover]) for f in (np.min, np.max))
-        label = np.zeros((3, 1))  # loss, weight, cover
-        trail = []
-        for k in range(len(order)):
-            part = np.stack([cost[k], weight[k], cover[k]])
+    def within(self, allowed: float) -> tuple[NDArray[np.int64], float, float]:
+        """The choice of least loss (infinite if none loses at most `allowed`) and what a choice lost on the way, where
+        there were too many labels, would lose at least."""
+        near = [np.flatnonzero(loss <= allowed + ROUNDING) for loss in self.losses]
+        parts = [
+            np.stack([o.gain[n], o.weight[n] - o.weight.min(), o.cover[n]])
+            for o, n in zip(self.options, near, strict=True)
+        ]  # fmt: skip
+        if any(p.shape[1] == 0 for p in parts):
+            return np.empty(0, dtype=np.int64), np.inf, np.inf
+        scarce, ample = (_after([f(p[2]) for p in parts]) for f in (np.min, np.max))
+        label, trail, dropped = np.zeros((3, 1)), [], np.inf  # gain, weight, cover
+        for k, part in enumerate(parts):
             label = (label[:, :, None] + part[:, None, :]).reshape(3, -1)
-            ends = (least[k + 1], most[k + 1], scarce[k + 1], ample[k + 1])
-            kept = np.flatnonzero(self._lower_bound(label, *ends) <= allowed + 1e-12)
+            loss = self._least(label, k + 1, scarce[k + 1], ample[k + 1])
+            kept = np.flatnonzero(loss <= allowed + ROUNDING)
             kept = kept[self._undominated(label[:, kept])]
             if len(kept) > MOST_LABELS:
-                return None
-            label = label[:, kept]
-            trail.append((kept // len(cost[k]), kept % len(cost[k])))
-        if label.shape[1] == 0:
-            return np.empty(0, dtype=np.int64), np.inf
-        total = self._lower_bound(label, 0.0, 0.0, 0.0, 0.0)
-        at = int(total.argmin())
-        lost, columns = float(total[at]), []
-        for k in reversed(range(len(order))):
-            columns.append(self.options[order[k]].columns[near[order[k]]][trail[k][1][at]])
+                by_loss = kept[np.argsort(loss[kept], kind="stable")]
+                dropped = min(dropped, float(loss[by_loss[MOST_LABELS]]))
+                kept = np.sort(by_loss[:MOST_LABELS])
+            label, loss = label[:, kept], loss[kept]
+            trail.append((kept // part.shape[1], kept % part.shape[1]))
+        if len(loss) == 0:
+            return np.empty(0, dtype=np.int64), np.inf, dropped
+        at = int(loss.argmin())
+        lost, columns = float(loss[at]), []
+        for k in reversed(range(len(parts))):
+            columns.append(self.options[k].columns[near[k][trail[k][1][at]]])
             at = int(trail[k][0][at])
-        return np.array([c for c in columns if c >= 0], dtype=np.int64), lost
+        return np.array([c for c in columns if c >= 0], dtype=np.int64), lost, dropped
 
-    def _lower_bound(self, label: Array, least: float, most: float, scarce: float, ample: float) -> Array:
-        """Least total loss of a label, given the least and most weight and cover that the items left can add."""
-        loss, weight, cover = label
-        unused = np.maximum(self.rows.capacity - weight - most, 0.0)
+    def _least(self, label: Array, place: int, scarce: float, ample: float) -> Array:
+        """Least total loss of labels, given the tables from `place` on and the least and most cover still to come."""
+        gain, weight, cover = label
+        left = self.room - weight + ROUNDING
+        rest = self.after[place][np.clip(np.floor(left / self.steps.width), 0, self.steps.room).astype(np.int64)]
+        worth = np.where(left < 0, -np.inf, gain + rest + self.rho * (cover - self.rows.required))
         spare = np.maximum(cover + scarce - self.rows.required, 0.0)
         short = np.maximum(self.rows.required - cover - ample, 0.0)
         if np.isinf(self.rows.penalty):
-            priced = np.where(short > 1e-9, np.inf, 0.0)
+            priced = np.where(short > ROUNDING, np.inf, 0.0)
         else:
             priced = (self.rows.penalty - self.rho) * short
-        total = loss + self.mu * unused + self.rho * spare + priced
-        return np.where(weight + least > self.rows.capacity + 1e-9, np.inf, total)
+        return np.asarray(self.relaxed - worth + self.rho * spare + priced)
 
     def _undominated(self, label: Array) -> NDArray[np.int64]:
         """Labels that no other beats in weight, gain, and gain with cover paid for (gains in whole steps)."""
-        loss, weight, cover = label
-        gain = self.mu * weight - self.rho * cover - loss
+        gain, weight, cover = label
         paid = cover if np.isinf(self.rows.penalty) else gain + self.rows.penalty * cover
         levels = np.stack([np.floor(gain / self.step), np.floor(paid / self.step)])
         order = np.lexsort((-levels[1], -levels[0], weight))
