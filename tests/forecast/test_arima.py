@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.tsa.statespace.sarimax import SARIMAX
 
 from replenish.forecast.arima import (
     MIN_DAYS,
@@ -14,6 +15,7 @@ from replenish.forecast.arima import (
     fit_category,
     future_values,
     past_values,
+    regressors,
 )  # fmt: skip
 from replenish.forecast.features import future_calendar
 from tests.forecast.shop import matrix, noisy_demand, poisoned
@@ -63,6 +65,18 @@ def test_forecasts_follow_the_weekday_and_see_nothing_later():
     past = past_values(m, fits, targets, 1)[1]["leafy"]
     actual = np.exp(category_values(m)["leafy"].iloc[-30:])
     assert np.abs(past - actual).sum() / actual.sum() < 0.25, "noise of six items: about 0.2"
+
+
+def test_fitting_in_turn_ends_where_a_joint_search_over_all_parameters_does():
+    """Twelve parameters at once by L-BFGS of statsmodels: the same likelihood, and the same regressors to 0.001."""
+    m = matrix(noisy_demand(210, 6))
+    series = category_values(m)["leafy"].where(np.arange(210) % 40 != 13)
+    fit = fit_category("leafy", series, m.calendar)
+    exog = regressors(m.calendar, pd.DatetimeIndex(series.index))
+    joint = SARIMAX(series, exog=exog, order=fit.order, freq="D").fit(disp=False, maxiter=200)
+    assert joint.model.loglike(np.array(fit.parameters)) == pytest.approx(joint.llf, abs=0.01)
+    slopes = exog.shape[1]
+    np.testing.assert_allclose(fit.parameters[:slopes], joint.params.iloc[:slopes], atol=1e-3)
 
 
 def test_past_forecasts_are_those_of_statsmodels():

