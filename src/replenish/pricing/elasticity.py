@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from replenish.history.stockouts import SOLD_OUT
-from replenish.pricing.fixed_effects import WEAK_F, coefficient, normal_update, residuals
+from replenish.pricing.fixed_effects import WEAK_F, normal_update, residuals, within
 from replenish.records import DemandHistory, PriceResponse
 from replenish.settings import PricingSettings
 
 EFFECTS = {"item": "item_code", "half_year": "item_half_year", "month": "item_month"}
 MAIN = "half_year"
+COLUMNS = ("log_quantity", "log_price", "log_cost")
 CLUSTERS = ("item_code", "day")
 DECIMALS = 7  # see fixed_effects.EFFECTS_TOLERANCE
 MIN_ROWS = 60
@@ -69,13 +70,10 @@ def _category_posterior(category: str, rows: pd.DataFrame, settings: PricingSett
     out: dict[str, object] = {"category": category, "observations": len(rows), **blank}
     if len(rows) < MIN_ROWS or len(rows["item_code"].unique()) < 2:
         return out | {"elasticity": prior, "sd": spread, "shrinkage": 1.0, "method": "prior: too few observations"}
-    estimates = {
-        k: coefficient(rows, f"log_quantity ~ 1 | {v} + day | log_price ~ log_cost", [v, "day"], "log_price", CLUSTERS)
-        for k, v in EFFECTS.items()
-    }
-    main = [EFFECTS[MAIN], "day"]
-    ols, _ = coefficient(rows, f"log_quantity ~ log_price | {EFFECTS[MAIN]} + day", main, "log_price", CLUSTERS)
-    first, first_se = coefficient(rows, f"log_price ~ log_cost | {EFFECTS[MAIN]} + day", main, "log_cost", CLUSTERS)
+    cleared = {k: within(rows, COLUMNS, [effect, "day"], CLUSTERS) for k, effect in EFFECTS.items()}
+    estimates = {k: c.coefficient("log_quantity", "log_price", "log_cost") for k, c in cleared.items()}
+    ols, _ = cleared[MAIN].coefficient("log_quantity", "log_price")
+    first, first_se = cleared[MAIN].coefficient("log_price", "log_cost")
     f_stat = (first / first_se) ** 2
     beta, se = estimates[MAIN]
     se = _widen(se, estimates, len(rows["item_code"].unique()))
@@ -127,7 +125,7 @@ def _item_estimates(rows: pd.DataFrame) -> pd.DataFrame:
     Standard errors are heteroskedasticity-robust (HC1); the rows of one item are days, whose dependence the clustered
     category error carries.
     """
-    cleared = residuals(rows, ["log_quantity", "log_price", "log_cost"], [EFFECTS[MAIN], "day"])
+    cleared = residuals(rows, COLUMNS, [EFFECTS[MAIN], "day"])
     frame = pd.DataFrame(cleared, columns=["y", "x", "z"]).assign(item_code=rows["item_code"].to_numpy())
     out = [_one_item(str(code), g[["y", "x", "z"]].to_numpy()) for code, g in frame.groupby("item_code")]
     return pd.DataFrame(out)
@@ -165,15 +163,13 @@ def _common_moves(rows: pd.DataFrame, categories: list[str], settings: PricingSe
 
 def _common_estimate(group: pd.DataFrame) -> tuple[float, float]:
     """IV coefficient and standard error of one category; NaN with few days or a weak instrument."""
-    effects = ["weekday", "half_year"]
     if len(group) < MIN_ROWS:
         return np.nan, np.nan
-    first, first_se = coefficient(group, "log_price ~ log_cost | weekday + half_year", effects, "log_cost", CLUSTERS)
+    cleared = within(group, COLUMNS, ["weekday", "half_year"], CLUSTERS)
+    first, first_se = cleared.coefficient("log_price", "log_cost")
     if not (first / first_se) ** 2 >= WEAK_F:
         return np.nan, np.nan
-    return coefficient(
-        group, "log_quantity ~ 1 | weekday + half_year | log_price ~ log_cost", effects, "log_price", CLUSTERS
-    )
+    return cleared.coefficient("log_quantity", "log_price", "log_cost")
 
 
 def _common_row(category: str, beta: float, se: float, settings: PricingSettings) -> dict[str, object]:

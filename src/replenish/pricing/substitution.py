@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replenish.pricing.fixed_effects import WEAK_F, coefficient, normal_update
+from replenish.pricing.fixed_effects import WEAK_F, normal_update, within
 from replenish.records import DemandHistory, PriceResponse
 from replenish.settings import PricingSettings
 
@@ -82,10 +82,9 @@ def _step(rows: pd.DataFrame, share: float) -> tuple[float, float, float]:
         passed_on=_beyond_usual(slope, rows),
         by_offer=_beyond_usual(rows["missing_by_offer"], rows),
     )
-    absorbed = " + ".join(EFFECTS)
-    formula = f"outcome ~ 1 | {absorbed} | passed_on ~ by_offer"
-    estimate, se = coefficient(linear, formula, EFFECTS, "passed_on", DAYS)
-    first, error = coefficient(linear, f"passed_on ~ by_offer | {absorbed}", EFFECTS, "by_offer", DAYS)
+    cleared = within(linear, ["outcome", "passed_on", "by_offer"], EFFECTS, DAYS)
+    estimate, se = cleared.coefficient("outcome", "passed_on", "by_offer")
+    first, error = cleared.coefficient("passed_on", "by_offer")
     return estimate, se, (first / error) ** 2
 
 
