@@ -9,12 +9,14 @@ import pytest
 
 from replenish.optimise import rounds
 from replenish.optimise.judge import Line, judge
-from replenish.optimise.menu import build_menu
+from replenish.optimise.menu import Candidate, Columns, build_menu, item_menu
 from replenish.optimise.model import Problem
-from replenish.optimise.rounds import NOT_SETTLED, Settled, settle, with_transfers
+from replenish.optimise.rounds import NOT_SETTLED, Settled, Task, settle
 from replenish.optimise.solve import solve_menu
+from replenish.optimise.transfers import with_transfers
 from replenish.pricing.substitution import Switching
-from replenish.records import Scenarios, Solution
+from replenish.records import Override, Scenarios, Solution
+from replenish.settings import RuleSettings
 from tests.optimise.worlds import EXACT, candidate, chosen_lines, rules, scenarios
 
 # Price 2, cost 1: every pepper sold is worth 1. Red sells 6, green 4, and half of what is missing moves to the other.
@@ -23,16 +25,25 @@ DRAWS = scenarios({"red": [6.0, 6.0], "green": [4.0, 4.0]}, {"red": 1.0, "green"
 RULES = rules(n_max=1)
 
 
-def _settle(share: float = 0.5) -> Settled:
-    switching = Switching(np.array([0, 0]), np.full(2, 2.0), np.full(2, share))
-
+def task(
+    draws: Scenarios, switching: Switching, limits: RuleSettings, candidates: Sequence[Candidate] = PEPPERS,
+    locks: Sequence[Override] = (), gap: float = 0.0,
+) -> Task:  # fmt: skip
     def pose(given: Scenarios) -> Problem:
-        return Problem(build_menu(PEPPERS, given, RULES), RULES)
+        must = tuple(o.item_code for o in locks if o.kind == "must_list")
+        return Problem(build_menu(candidates, given, limits, locks), limits, must)
 
-    def solve(problem: Problem, start: Sequence[int], gap: float) -> Solution:
-        return solve_menu(problem, EXACT.model_copy(update={"gap": gap}), start)
+    def solve(problem: Problem, start: Sequence[int], asked: float) -> Solution:
+        return solve_menu(problem, EXACT.model_copy(update={"gap": asked}), start)
 
-    return settle(DRAWS, PEPPERS, switching, pose, solve, 0.0)
+    def menu_of(item: Candidate, given: Scenarios) -> Columns:
+        return item_menu(item, given, limits, locks)
+
+    return Task(draws, {c.item_code: c for c in candidates}, switching, pose, solve, menu_of, gap)
+
+
+def _settle(share: float = 0.5) -> Settled:
+    return settle(task(DRAWS, Switching(np.array([0, 0]), np.full(2, 2.0), np.full(2, share)), RULES))
 
 
 def test_the_listed_pepper_gets_half_of_the_other_ones_demand() -> None:
@@ -90,15 +101,7 @@ def _profit(red: float, green: float) -> float:
 
 
 def test_a_category_is_stocked_as_one() -> None:
-    free = rules()
-
-    def pose(given: Scenarios) -> Problem:
-        return Problem(build_menu(PEPPERS, given, free), free)
-
-    def solve(problem: Problem, start: Sequence[int], gap: float) -> Solution:
-        return solve_menu(problem, EXACT.model_copy(update={"gap": gap}), start)
-
-    found = settle(UNSTEADY, PEPPERS, SWITCHING, pose, solve, 0.0)
+    found = settle(task(UNSTEADY, SWITCHING, rules()))
     orders = {code: order for code, (_, order) in chosen_lines(found.problem, found.solution).items()}
     best = max(_profit(r, g) for r in range(1, 20) for g in range(1, 20))
     assert found.solution.objective == pytest.approx(_profit(orders["red"], orders["green"]))

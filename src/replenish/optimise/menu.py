@@ -91,6 +91,15 @@ def build_menu(
     return Menu(_table(parts), value, left_out, np.concatenate(by_scenario) if by_scenario else None)
 
 
+def item_menu(
+    candidate: Candidate, scenarios: Scenarios, rules: RuleSettings, locks: Sequence[Override] = ()
+) -> Columns:
+    """The columns of `Menu.offers` of one item by itself, locks on it applied; of no length when it has no offers."""
+    k = scenarios.item_codes.index(candidate.item_code)
+    parts, _ = _item_offers(candidate, scenarios, k, rules, [o for o in locks if o.item_code == candidate.item_code])
+    return {name: np.concatenate([p[name] for p in parts]) if parts else np.empty(0) for name in _COLUMNS}
+
+
 def _table(parts: Sequence[Columns]) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame(columns=_COLUMNS)
@@ -207,6 +216,19 @@ def _rung_offers(
     if rules.risk_weight > 0:
         columns[BY_SCENARIO] = _value_by_scenario(c, scenarios, k, orders, demand, price)
     return columns
+
+
+def line_value(c: Candidate, scenarios: Scenarios, price: float, order: float) -> tuple[float, float]:
+    """Expected objective of one offer without what it takes from others, and its cover value [money]."""
+    k = scenarios.item_codes.index(c.item_code)
+    ratio = price / c.terms.reference_price
+    demand = scenarios.demand_at(k, ratio)
+    out = day_outcome(np.array(order), demand, price, scenarios.cost[:, k], c.terms)
+    first, missed, _ = _forgone_rates(c, scenarios, k, ratio)
+    gone = np.maximum(first - _usable(c, np.array(order)), 0.0) if scenarios.settled else out.lost
+    served = float((out.sales + c.terms.cannibalisation * out.clearance).mean())
+    cover = c.terms.reference_price * min(served, float(scenarios.demand[:, k].mean()))
+    return float((out.profit - missed * gone).mean()), cover
 
 
 def _value_by_scenario(c: Candidate, scenarios: Scenarios, k: int, orders: Array, demand: Array, price: float) -> Array:

@@ -7,6 +7,9 @@ Each item deciding for itself would order too much: it would count as lost what 
 newsvendors who decide apart overstock: Netessine & Rudi, Operations Research 2003). So the menu also charges every unit
 served with what the others' spare stock would have earned of it, at the margin of the last plan; what that plan is
 charged is given back as a constant, so that the objective is the profit of all items together.
+
+At the end single items are exchanged for others (or listed, or left out) where that is worth more with the transfers
+the exchange itself brings about (see `swaps`), and the rounds go on from there.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from replenish.optimise.judge import Line
 from replenish.optimise.menu import Candidate, Menu
 from replenish.optimise.model import Problem
 from replenish.optimise.search import objective_of, relative_gap, shortfall
+from replenish.optimise.swaps import MenuOf, Shelf, Swap, exchanged, holds, shelf, swaps
+from replenish.optimise.transfers import charged, with_transfers
 from replenish.pricing.substitution import Switching
 from replenish.records import Scenarios, Solution
 
@@ -29,47 +34,113 @@ Pose = Callable[[Scenarios], Problem]
 Solve = Callable[[Problem, Sequence[int], float], Solution]
 MOST_ROUNDS = 5
 FIRST_GAP = 0.005  # of the plan before anything has moved, which only starts the rounds
+MOST_SWEEPS = 2  # through all exchanges
+ROUNDS_AFTER = 2  # of an exchange
+LEAST_GAIN = 5e-4  # of the objective: what an exchange is taken up for
 NOT_SETTLED = "not settled"
 
 
 @dataclass(frozen=True)
 class Settled:
-    """The best plan found; `scenarios` carry what moves under it, `problem` is the menu under them."""
+    """The best plan found; `scenarios` carry what moves under it, `problem` is the menu under them.
+
+    `rounds`: how many there were when it was found; `swaps`: exchanges taken up on the way to it.
+    """
 
     problem: Problem
     solution: Solution
     scenarios: Scenarios
     rounds: int
+    swaps: int = 0
 
 
-def settle(
-    scenarios: Scenarios, candidates: Sequence[Candidate], switching: Switching, pose: Pose, solve: Solve, gap: float,
-    before: Sequence[Line] = (),
-) -> Settled:  # fmt: skip
-    """At most five rounds; of the plans judged under their own transfers the best, with its true gap.
+@dataclass(frozen=True)
+class Task:
+    """A day to settle. `pose` makes its problem from scenarios; `solve(problem, start, gap)` solves that to a relative
+    gap; `menu_of` gives the offers of one item; `late`: whether the time for exchanges is up."""
 
-    `pose` makes the problem of a day from scenarios; `solve(problem, start, gap)` solves it to a relative gap. A plan
-    whose gap stays open is called “not settled” (the transfers of the next plan would undo it); it is still feasible
-    and judged right. `before`: the plan under other locks or limits, whose transfers and offers the rounds begin with.
+    scenarios: Scenarios
+    candidates: Mapping[str, Candidate]
+    switching: Switching
+    pose: Pose
+    solve: Solve
+    menu_of: MenuOf
+    gap: float
+    late: Callable[[], bool] = lambda: False
+
+
+def settle(task: Task, before: Sequence[Line] = ()) -> Settled:
+    """At most five rounds, then exchanges; of the plans judged under their own transfers the best, with its true gap.
+
+    A plan whose gap stays open is called “not settled” (the transfers of the next plan would undo it); it is still
+    feasible and judged right. `before`: the plan under other locks or limits, whose transfers and offers the rounds
+    begin with.
     """
-    by_code = {c.item_code: c for c in candidates}
-    problem = pose(with_transfers(scenarios, before, switching) if before else scenarios)
-    answer = solve(problem, offer_rows(problem.menu, before), max(gap, FIRST_GAP))
+    problem = task.pose(with_transfers(task.scenarios, before, task.switching) if before else task.scenarios)
+    answer = task.solve(problem, offer_rows(problem.menu, before), max(task.gap, FIRST_GAP))
+    best = _rounds(task, chosen_lines(problem, answer, task.candidates), MOST_ROUNDS)
+    for number in range(1, MOST_SWEEPS + 1):
+        lines = None if task.late() or best.solution.status == NOT_SETTLED else _swapped(task, best)
+        if lines is None:
+            break
+        after = _rounds(task, lines, ROUNDS_AFTER)
+        if after.solution.objective <= best.solution.objective:
+            break
+        best = replace(after, rounds=best.rounds + after.rounds, swaps=number)
+    return best
+
+
+def _rounds(task: Task, lines: Sequence[Line], most: int) -> Settled:
+    """Rounds of transfers and menu that start from these lines."""
     best: Settled | None = None
-    for number in range(1, MOST_ROUNDS + 1):
-        lines = chosen_lines(problem, answer, by_code)
-        moved = with_transfers(scenarios, lines, switching)
-        problem = replace(pose(moved), offset=_charged(moved, lines))
+    for number in range(1, most + 1):
+        moved = with_transfers(task.scenarios, lines, task.switching)
+        problem = replace(task.pose(moved), offset=charged(moved, lines))
         rows = offer_rows(problem.menu, lines)
-        answer = solve(problem, rows, gap)
+        answer = task.solve(problem, rows, task.gap)
         if len(rows) == len(lines):
-            own = _under_own_transfers(problem, rows, answer, gap)
+            own = _under_own_transfers(problem, rows, answer, task.gap)
             if best is None or own.objective > best.solution.objective:
                 best = Settled(problem, own, moved, number)
-            if own.gap <= gap:
+            if own.gap <= task.gap:
                 break
+        lines = chosen_lines(problem, answer, task.candidates)
     # No plan's offers were in its own menu: the last one is feasible, but its gap holds for the transfers before it.
-    return best or Settled(problem, replace(answer, status=NOT_SETTLED), moved, MOST_ROUNDS)
+    return best or Settled(problem, replace(answer, status=NOT_SETTLED), moved, most)
+
+
+def _swapped(task: Task, best: Settled) -> list[Line] | None:
+    """The plan after the exchanges that are worth most, one in a group, or after the best alone; none that is better.
+
+    Each is judged as a whole under its own transfers, worst scenarios and every rule included.
+    """
+    lines = chosen_lines(best.problem, best.solution, task.candidates)
+    plan = shelf(
+        best.problem, best.solution.chosen, lines, task.scenarios, task.candidates, task.switching, task.menu_of
+    )
+    found = [s for s in swaps(plan, task.late) if s.gain > LEAST_GAIN * abs(best.solution.objective)]
+    for taken in (_apart(plan, found), found[:1])[: len(found)]:
+        after = lines
+        for swap in taken:
+            after = exchanged(after, swap.leaver, swap.entrant)
+        moved = with_transfers(task.scenarios, after, task.switching)
+        problem = replace(task.pose(moved), offset=charged(moved, after))
+        rows = offer_rows(problem.menu, after)
+        better = objective_of(problem, rows) + problem.offset > best.solution.objective
+        if better and len(rows) == len(after) and holds(problem, rows):
+            return after
+    return None
+
+
+def _apart(plan: Shelf, found: Sequence[Swap]) -> list[Swap]:
+    """The swaps that are worth most, no two of them in one group."""
+    taken, touched = [], set[int]()
+    for swap in found:
+        groups = {plan.group[x.candidate.item_code] for x in (swap.leaver, swap.entrant) if x is not None}
+        if not groups & touched:
+            taken.append(swap)
+            touched |= groups
+    return taken
 
 
 def chosen_lines(problem: Problem, solution: Solution, candidates: Mapping[str, Candidate]) -> list[Line]:
@@ -77,45 +148,6 @@ def chosen_lines(problem: Problem, solution: Solution, candidates: Mapping[str, 
     chosen = problem.menu.offers.loc[list(solution.chosen)]
     decided = zip(chosen["item_code"], chosen["price"], chosen["order_quantity"], strict=True)
     return [Line(candidates[code], float(price), float(order)) for code, price, order in decided]
-
-
-def with_transfers(scenarios: Scenarios, lines: Sequence[Line], switching: Switching) -> Scenarios:
-    """The scenarios with the demand these lines leave to, or take from, other items of their group.
-
-    An item's availability is the share of its first-choice demand that its stock serves, scenario by scenario. What it
-    does not serve is worth its price elsewhere, less the worth of keeping the unit, where a rival has stock left.
-    """
-    plain = replace(scenarios, transfers=None, found_elsewhere=None, worth_elsewhere=None)
-    listed, margin = np.zeros(len(plain.item_codes), dtype=bool), np.zeros(len(plain.item_codes))
-    served, spare = np.zeros_like(plain.demand), np.zeros_like(plain.demand)
-    for line in lines:
-        k, terms = plain.item_codes.index(line.candidate.item_code), line.candidate.terms
-        demand, usable = plain.demand_at(k, line.price / terms.reference_price), _usable(line)
-        listed[k], margin[k] = True, line.price - (terms.carry_value if terms.keeps else 0.0)
-        served[:, k] = np.minimum(1.0, np.divide(usable, demand, out=np.ones_like(demand), where=demand > 0))
-    moved = replace(plain, transfers=switching.transfers(plain.demand, listed, served))
-    for line in lines:
-        k = plain.item_codes.index(line.candidate.item_code)
-        spare[:, k] = moved.demand_at(k, line.price / line.candidate.terms.reference_price) < _usable(line)
-    found, worth = switching.elsewhere(plain.demand, listed, spare, margin)
-    return replace(moved, found_elsewhere=found, worth_elsewhere=worth)
-
-
-def _usable(line: Line) -> float:
-    """Stock of the line that can be sold [unit]."""
-    return (1 - line.candidate.terms.loss_rate) * line.order_quantity + line.candidate.terms.carried_over
-
-
-def _charged(moved: Scenarios, lines: Sequence[Line]) -> float:
-    """What the lines were charged for serving shoppers whom others would have served too [money]."""
-    if moved.worth_elsewhere is None:
-        return 0.0
-    total = 0.0
-    for line in lines:
-        k, ratio = moved.item_codes.index(line.candidate.item_code), line.price / line.candidate.terms.reference_price
-        served = np.minimum(moved.first_choice_at(k, ratio), _usable(line))
-        total += float((moved.worth_elsewhere[:, k] * served).mean())
-    return total
 
 
 def offer_rows(menu: Menu, lines: Sequence[Line]) -> tuple[int, ...]:

@@ -17,13 +17,14 @@ from replenish.optimise.baseline import ShopHabits, shop_habits
 from replenish.optimise.candidates import build_candidates
 from replenish.optimise.infeasible import with_locks_named
 from replenish.optimise.judge import Line
-from replenish.optimise.menu import Candidate, build_menu
+from replenish.optimise.menu import Candidate, Columns, build_menu, item_menu
 from replenish.optimise.model import Problem
 from replenish.optimise.play import judge_week
-from replenish.optimise.rounds import NOT_SETTLED, offer_rows, settle, with_transfers
+from replenish.optimise.rounds import NOT_SETTLED, Task, offer_rows, settle
 from replenish.optimise.scenarios import ResidualPool, draw_scenarios
 from replenish.optimise.solve import solve_menu
 from replenish.optimise.sweep import Day
+from replenish.optimise.transfers import with_transfers
 from replenish.optimise.week import only_last_carries, solve_week
 from replenish.planning.prospect import Progress, Prospect, joint_residuals, silent
 from replenish.pricing.substitution import Switching, switching_between
@@ -31,6 +32,7 @@ from replenish.records import Override, Scenarios, Solution
 from replenish.settings import Settings
 
 CENT = 0.01
+SWAP_SHARE = 0.25  # of the day's time limit, after which no exchange of items is looked for
 ONE_BY_ONE = (
     "with a weight on risk (rules.risk_weight) days are planned one after the other: what keeps overnight counts at "
     "its carry value, not by the plan of the next day"
@@ -208,7 +210,15 @@ def solve_day(
         problem = pose(ground.scenarios)
         solution = solve(problem, offer_rows(problem.menu, before), settings.solver.gap)
         return SolvedDay(ground.date, problem, solution, by_code, ground.scenarios, ground.fresh, notes)
-    found = settle(ground.scenarios, ground.candidates, switching, pose, solve, settings.solver.gap, before)
+
+    def menu_of(candidate: Candidate, given: Scenarios) -> Columns:
+        return item_menu(candidate, given, settings.rules, locks)
+
+    def late() -> bool:
+        return time.perf_counter() - begun > SWAP_SHARE * settings.solver.time_limit_s
+
+    task = Task(ground.scenarios, by_code, switching, pose, solve, menu_of, settings.solver.gap, late)
+    found = settle(task, before)
     if found.solution.status == NOT_SETTLED:
         notes = (*notes, "orders and the demand that moves between items did not settle: the gap stays open as stated")
     return SolvedDay(
