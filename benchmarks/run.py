@@ -95,7 +95,7 @@ def page(rows: list[Row]) -> str:
 {table}
 
 Others, each by its own command: `python benchmarks/rollup.py` (10 million transactions to item-days),
-`python benchmarks/market.py` (one simulated day), `python -m benchmarks.reference_case` (the page `docs/reference-case.md`),
+`python benchmarks/market.py` (one simulated day), `python -m benchmarks.season` (a season planned nightly), `python -m benchmarks.reference_case` (the page `docs/reference-case.md`),
 `python -m benchmarks.forecasting` (speed of the forecasts beside statsforecast, see `benchmarks/forecasting.md`),
 `python -m benchmarks.stockouts` (sold-out days found and recovered, see `docs/forecasting.md`),
 `python -m benchmarks.published_answers` (the page `docs/published-answers.md`), `python -m benchmarks.oracle_ladder` (where the

@@ -26,7 +26,7 @@ def panel() -> pd.DataFrame:
     return rows[rng.random(840) < 0.67].reset_index(drop=True)
 
 
-@pytest.mark.filterwarnings("ignore::Warning:pyfixest")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
     ("effects", "clusters"),
     [(["item", "day"], ["item", "day"]), (["month", "day"], ["item", "day"]), (["weekday", "item"], ["week", "day"]),

@@ -6,12 +6,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from replenish.forecast.features import PanelMatrix
 
@@ -63,9 +65,16 @@ def regressors(calendar: pd.DataFrame, dates: pd.DatetimeIndex) -> pd.DataFrame:
 @contextmanager
 def _calm() -> Iterator[None]:
     """No warnings (convergence is checked); one thread: matrices are tiny, waiting threads cost 90 % of the time."""
-    with warnings.catch_warnings(), threadpool_limits(1):
+    with warnings.catch_warnings(), _thread_pools().limit(limits=1):
         warnings.simplefilter("ignore")
         yield
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """The thread pools statsmodels computes with, looked for once: that takes longer than filtering a series."""
+    import_module("statsmodels.tsa.statespace.sarimax")
+    return ThreadpoolController()
 
 
 def _model(series: pd.Series, exog: pd.DataFrame | None, order: tuple[int, int, int], **how: bool):  # type: ignore[no-untyped-def]

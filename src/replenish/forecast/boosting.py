@@ -13,7 +13,9 @@ from replenish.forecast.features import LONG, PanelMatrix, base_level, state_fea
 from replenish.settings import ForecastSettings
 
 Array = NDArray[np.float64]
-MAX_ROWS = 200_000
+# Each target day is seen from every horizon, so rows say much the same: 60,000 of the reference case's 110,000 give the
+# same error (WAPE over seven days 0.358 both, 15 origins in 2022, two seeds) in half the time; 40,000 lose 0.7 %.
+MAX_ROWS = 60_000
 MIN_ROWS = 2_000
 MAX_RATIO = 10.0
 # Few leaves, many rows a leaf: item-days are noisy (WAPE about 0.33). Poisson loss on demand ÷ base level with the base

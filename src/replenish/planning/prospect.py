@@ -185,7 +185,7 @@ def history_matrix(tables: Tables, history: DemandHistory, response: PriceRespon
 def candidate_codes(history: DemandHistory, settings: Settings, must_list: Iterable[str]) -> list[str]:
     """Codes of the items sold lately and of those asked for, sorted; `DataError` when there are none."""
     recent = set(sold_recently(history.panel, history.as_of, settings.forecast.candidate_days))
-    known = set(history.panel["item_code"])
+    known = set(history.panel["item_code"].unique())
     codes = sorted(recent | (set(must_list) & known))
     if not codes:
         raise DataError(
