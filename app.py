@@ -6,6 +6,7 @@ It shows what the library computes and computes nothing itself. Start it with `r
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -42,6 +43,9 @@ LIMITS: dict[str, tuple[str, str]] = {
     "risk_weight": ("Weight on bad days", "0: mean profit alone; nearer 1: the mean of the worst days counts more"),
 }
 WHOLE = ("n_min", "n_max", "max_price_changes")
+WHY_WIDTH = 340  # px of the column of reasons
+WHY_CHARACTERS = 46  # of a line in it
+LINE_HEIGHT, ROW_PADDING = 18, 14  # px
 MIME = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 
 
@@ -299,33 +303,40 @@ def show_tabs(plan: Plan, choice: Choice) -> None:
 
 def show_lines(plan: Plan, choice: Choice) -> None:
     """The listed items with their reasons, and below the candidates left out."""
-    currency = choice.settings.shop.currency
+    currency, number = choice.settings.shop.currency, st.column_config.NumberColumn
     config: dict[str, Any] = {
-        "item_name": st.column_config.TextColumn("Item", pinned=True),
-        "category": "Category",
-        "order_quantity": st.column_config.NumberColumn("Order", format="%.4g", help="quantity to buy, before loss"),
-        "unit": "Unit",
-        "price": st.column_config.NumberColumn(f"Price [{currency}]", format="%.2f"),
-        "reference_price": st.column_config.NumberColumn("Was", format="%.2f", help="last full price"),
-        "expected_sales": st.column_config.NumberColumn("Sales", format="%.1f", help="expected, at full price"),
-        "expected_waste": st.column_config.NumberColumn("Waste", format="%.1f", help="expected unsold quantity"),
-        "expected_profit": st.column_config.NumberColumn(f"Profit [{currency}]", format="%.1f"),
+        "item_name": st.column_config.TextColumn("Item", pinned=True, width=130),
+        "category": st.column_config.TextColumn("Category", width=95),
+        "order_quantity": number("Order", format="%.4g", width=50, help="quantity to buy, before loss"),
+        "unit": st.column_config.TextColumn("Unit", width=45),
+        "price": number(f"Price [{currency}]", format="%.2f", width=85),
+        "reference_price": number("Was", format="%.2f", width=50, help="last full price"),
+        "expected_sales": number("Sales", format="%.1f", width=50, help="expected, at full price"),
+        "expected_waste": number("Waste", format="%.1f", width=50, help="expected unsold quantity"),
+        "expected_profit": number(f"Profit [{currency}]", format="%.1f", width=85),
         "sell_out_probability": st.column_config.ProgressColumn(
-            "Sells out", format="percent", min_value=0, max_value=1, color="#1B6E53"
+            "Sells out", format="percent", min_value=0, max_value=1, color="#1B6E53", width=100
         ),
-        "reason": st.column_config.TextColumn("Why", width="large"),
+        "reason": st.column_config.TextColumn("Why", width=WHY_WIDTH),
     }
     st.dataframe(
         plan.lines.round({"sell_out_probability": 2}),
         column_order=list(config),
         column_config=config,
         hide_index=True,
-        height=560,
+        height=720,
+        row_height=row_height(plan.lines["reason"]),
     )
     if len(plan.candidates):
         with st.expander(f"{len(plan.candidates)} candidates are not listed"):
             names: dict[str, Any] = {"item_name": "Item", "category": "Category", "reason": "Why not"}
             st.dataframe(plan.candidates, column_order=list(names), column_config=names, hide_index=True)
+
+
+def row_height(reasons: pd.Series) -> int:
+    """Height of rows in which the longest reason is not cut [px]; text wraps in rows of more than one line."""
+    longest = int(reasons.str.len().max()) if len(reasons) else 0
+    return LINE_HEIGHT * math.ceil(max(longest, 1) / WHY_CHARACTERS) + ROW_PADDING
 
 
 def show_cover_and_rules(plan: Plan, choice: Choice) -> None:

@@ -61,6 +61,13 @@ def test_the_plan_of_the_first_day_after_the_data_is_shown(app: AppTest) -> None
     assert app.dataframe[1].value["reason"].str.startswith("Listing it would cost").all()
 
 
+def test_no_reason_is_cut(app: AppTest) -> None:
+    app.run()
+    shown = app.dataframe[0]
+    lines = -(-shown.value["reason"].str.len().max() // 46)  # some 46 characters fit the column
+    assert shown.proto.row_height >= 18 * lines
+
+
 def test_another_day_is_another_plan(app: AppTest, library: FakeLibrary) -> None:
     app.run()
     app.date_input[0].set_value(date(2023, 6, 20)).run()

@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: see the plan, lock a price, solve again, download the order."""
+"""The dashboard in a real browser: see the plan, lock a price, set a limit, solve again, download the order."""
 
 from __future__ import annotations
 
@@ -108,6 +108,17 @@ def lock_price(page: Page, row: int, price: float) -> None:
     grid.locator(f"[data-testid='glide-cell-{column - 1}-{row}']", has_text=f"{price:.2f}").wait_for(state="attached")
 
 
+def limit_items(page: Page, most: int) -> None:
+    """Allow so many items at most, solve again and wait for the plan that lists them."""
+    page.get_by_role("tab", name="Change and solve again").click()
+    field = page.get_by_role("spinbutton", name="Most items")
+    field.fill(f"{most}")
+    field.press("Tab")
+    page.get_by_role("button", name="Solve with these limits").click()
+    card = page.get_by_test_id("stMetric").filter(has_text="Items listed")
+    card.get_by_text(f"{most}", exact=True).wait_for(timeout=SOLVE_TIMEOUT_MS)
+
+
 def download(page: Page, name: str, folder: Path) -> Path:
     with page.expect_download() as started:
         page.get_by_role("button", name=name).click()
@@ -117,7 +128,8 @@ def download(page: Page, name: str, folder: Path) -> Path:
 
 
 def walk_through(folder: Path, tmp_path: Path) -> pd.DataFrame:
-    """Open, lock the price of the most profitable item in view, solve again, download; returns the downloaded order."""
+    """Open, lock the price of the most profitable item in view, then set a limit, solve again and download each time;
+    returns the first order."""
     database = f"sqlite:///{tmp_path}/runs.db"
     with dashboard(folder, database) as address, open_page(address) as page:
         page.get_by_text("Expected profit").first.wait_for(timeout=SOLVE_TIMEOUT_MS)
@@ -132,10 +144,15 @@ def walk_through(folder: Path, tmp_path: Path) -> pd.DataFrame:
         page.get_by_text("1 locks").wait_for(timeout=SOLVE_TIMEOUT_MS)
         assert page.get_by_test_id("stException").count() == 0
         after = pd.read_csv(download(page, "Order CSV", tmp_path), dtype={"item_code": str, "store": str})
+        limit_items(page, len(after) - 2)
+        assert page.get_by_test_id("stException").count() == 0
+        fewer = pd.read_csv(download(page, "Order CSV", tmp_path), dtype={"item_code": str, "store": str})
+    assert len(fewer) == len(after) - 2  # the lock holds under the new limit too
+    assert fewer.set_index("item_code")["price"].get(before["item_code"].iloc[row], locked) == locked
     mine = after["item_code"] == before["item_code"].iloc[row]
     assert after.loc[mine, "price"].tolist() == [locked]
     with open_store(database) as runs:
-        assert len(runs.runs()) == 2
+        assert len(runs.runs()) == 3
     return before
 
 

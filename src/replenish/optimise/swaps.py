@@ -9,7 +9,7 @@ that only these are valued anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from replenish.records import Scenarios
 Array = NDArray[np.float64]
 MenuOf = Callable[[Candidate, Scenarios], Columns]
 TOLERANCE = 1e-7
+NEARLY = 0.25  # of the worth of what comes in: so much worse than the plan an exchange may look by the menu
 RUNGS = 2  # prices of an item that comes in that are tried, those worth most by the menu first
 SUMS = (("budget", "budget", "spend"), ("shelf_space", "shelf_space", "shelf_space"),
         ("price_changes", "max_price_changes", "price_changed"))  # fmt: skip
@@ -45,6 +46,12 @@ class Worth:
 
     value: float
     cover: dict[str, float]
+
+    def plus(self, other: Worth) -> Worth:
+        """Both together."""
+        names = {*self.cover, *other.cover}
+        cover = {g: self.cover.get(g, 0.0) + other.cover.get(g, 0.0) for g in names}
+        return Worth(self.value + other.value, cover)
 
 
 @dataclass(frozen=True)
@@ -77,26 +84,29 @@ def shelf(
 def swaps(plan: Shelf, late: Callable[[], bool] = lambda: False) -> list[Swap]:
     """The exchanges that are worth something and keep to the rules that add up, most worth first.
 
-    Means are valued, not the worst scenarios; these, suppliers' minimums and hard cover are left to who takes a swap.
-    Once it is `late` no more are looked for.
+    Those are valued that are nearly worth something with what comes in at its worth on the menu. Means are valued, not
+    the worst scenarios; these, suppliers' minimums and hard cover are left to who takes a swap. Once it is `late` no
+    more are looked for.
     """
     now = {g: worth(plan, g, _lines_of(plan, g)) for g in plan.draws}
     before, entrants, found = objective(plan.problem, now.values()), _Entrants(plan), list[Swap]()
-    changed: dict[tuple[int, Line | None, Line | None], Worth] = {}
     for leaver in (None, *_leavers(plan)):
         if late():
             break
-        for entrant in entrants.instead_of(leaver):
-            parts = dict(now)
-            for g in {plan.group[x.candidate.item_code] for x in (leaver, entrant) if x is not None}:
-                out, come = (x if x is not None and _in(plan, x, g) else None for x in (leaver, entrant))
-                key = (g, out, come)
-                if key not in changed:
-                    changed[key] = worth(plan, g, exchanged(_lines_of(plan, g), out, come))
-                parts[g] = changed[key]
-            gain = objective(plan.problem, parts.values()) - before
-            if gain > 0:
-                found.append(Swap(leaver, entrant, gain))
+        without = dict(now)
+        if leaver is not None:
+            g = plan.group[leaver.candidate.item_code]
+            without[g] = worth(plan, g, exchanged(_lines_of(plan, g), leaver, None))
+            fewer = objective(plan.problem, without.values()) - before
+            if fewer > 0 and entrants.may_go(leaver):
+                found.append(Swap(leaver, None, fewer))
+        for line, menu in entrants.instead_of(leaver):
+            g = plan.group[line.candidate.item_code]
+            guess = objective(plan.problem, (without | {g: without[g].plus(menu)}).values()) - before
+            if guess > -NEARLY * abs(menu.value):
+                parts = without | {g: worth(plan, g, exchanged(_lines_of(plan, g), leaver, line))}
+                gain = objective(plan.problem, parts.values()) - before
+                found += [Swap(leaver, line, gain)] if gain > 0 else []
     return sorted(found, key=lambda swap: -swap.gain)
 
 
@@ -127,10 +137,13 @@ def objective(problem: Problem, parts: Iterable[Worth]) -> float:
 
 @dataclass(frozen=True)
 class _Offers:
-    """An item's offers, most worth first: prices, orders and what each adds to the rules that sum up (rows)."""
+    """An item's best offer at every price, most worth first: price, order, worth by the menu, cover value, and what
+    each adds to the rules that sum up (rows)."""
 
     price: Array
     order: Array
+    value: Array
+    cover: Array
     sums: Array
 
 
@@ -144,36 +157,47 @@ class _Entrants:
         self.unlisted = [c for code, c in plan.candidates.items() if code not in set(chosen["item_code"])]
         self.sums = dict(zip(chosen["item_code"], rows, strict=True))
         self.room = _limits(plan.problem) - rows.sum(axis=0)
-        self.known: dict[tuple[str, Line | None], _Offers] = {}
-        self.moved: dict[tuple[int, Line | None], Scenarios] = {}
+        self.fewest = plan.problem.rules.n_min if plan.problem.active("shelf_count_min") else 0
+        moved = {g: with_transfers(*_swapped(plan, g, None)) for g in plan.draws}
+        self.known = {c.item_code: self.offers(c, moved[plan.group[c.item_code]]) for c in self.unlisted}
 
-    def instead_of(self, leaver: Line | None) -> Iterator[Line | None]:
-        """Nothing, where fewer items are allowed, and of every unlisted item the best offers that fit."""
-        room = self.room if leaver is None else self.room + self.sums[leaver.candidate.item_code]
-        if leaver is not None and len(self.plan.lines) > _fewest(self.plan.problem) and (room >= -TOLERANCE).all():
-            yield None
+    def may_go(self, leaver: Line) -> bool:
+        """Whether the rules that sum up hold without the leaver."""
+        room = self.room + self.sums[leaver.candidate.item_code]
+        return len(self.plan.lines) > self.fewest and bool((room >= -TOLERANCE).all())
+
+    def instead_of(self, leaver: Line | None) -> Iterator[tuple[Line, Worth]]:
+        """Of every unlisted item its best offers that fit, and what they are worth by the menu."""
+        room, moved = self.room, None
+        if leaver is not None:
+            room = room + self.sums[leaver.candidate.item_code]
+            group = self.plan.group[leaver.candidate.item_code]
+            moved = with_transfers(*_swapped(self.plan, group, leaver))
         for candidate in self.unlisted:
-            offers = self.offers(candidate, leaver)
-            fits = np.flatnonzero((offers.sums <= room + TOLERANCE).all(axis=1))
-            _, first = np.unique(offers.price[fits], return_index=True)
-            for k in fits[np.sort(first)[:RUNGS]]:
-                yield Line(candidate, float(offers.price[k]), float(offers.order[k]))
+            offers = self.known[candidate.item_code]
+            fits = np.flatnonzero((offers.sums <= room + TOLERANCE).all(axis=1))[:RUNGS]
+            if moved is not None and self.plan.group[candidate.item_code] == group and len(fits):
+                rungs = tuple(sorted(offers.price[fits]))
+                near = replace(candidate, ladder=replace(candidate.ladder, rungs=rungs))
+                offers = self.offers(near, moved)
+                fits = np.flatnonzero((offers.sums <= room + TOLERANCE).all(axis=1))
+            for k in fits:
+                line = Line(self.plan.candidates[candidate.item_code], float(offers.price[k]), float(offers.order[k]))
+                yield line, Worth(float(offers.value[k]), {candidate.category: float(offers.cover[k])})
 
-    def offers(self, candidate: Candidate, leaver: Line | None) -> _Offers:
-        """The offers of an item where the leaver, if it is of the same group, has gone."""
-        group = self.plan.group[candidate.item_code]
-        gone = leaver if leaver is not None and _in(self.plan, leaver, group) else None
-        key = (candidate.item_code, gone)
-        if key not in self.known:
-            if (group, gone) not in self.moved:
-                scenarios, switching = self.plan.draws[group]
-                there = [x for x in _lines_of(self.plan, group) if x is not gone]
-                self.moved[group, gone] = with_transfers(scenarios, there, switching)
-            offers = self.plan.menu_of(candidate, self.moved[group, gone])
-            best = np.argsort(-offers["value"], kind="stable")
-            price, order = (offers[name][best] for name in ("price", "order_quantity"))
-            self.known[key] = _Offers(price, order, _sums(self.plan.problem, offers)[best])
-        return self.known[key]
+    def offers(self, candidate: Candidate, moved: Scenarios) -> _Offers:
+        """The offers of an item under these scenarios of its group."""
+        menu = self.plan.menu_of(candidate, moved)
+        best = np.argsort(-menu["value"], kind="stable")
+        best = best[np.sort(np.unique(menu["price"][best], return_index=True)[1])]
+        price, order, value, cover = (menu[n][best] for n in ("price", "order_quantity", "value", "cover_value"))
+        return _Offers(price, order, value, cover, _sums(self.plan.problem, menu)[best])
+
+
+def _swapped(plan: Shelf, group: int, leaver: Line | None) -> tuple[Scenarios, list[Line], Switching]:
+    """A group's scenarios, its lines without the leaver, and how demand moves in it."""
+    scenarios, switching = plan.draws[group]
+    return scenarios, [x for x in _lines_of(plan, group) if x is not leaver], switching
 
 
 def _leavers(plan: Shelf) -> list[Line]:
@@ -181,11 +205,7 @@ def _leavers(plan: Shelf) -> list[Line]:
 
 
 def _lines_of(plan: Shelf, group: int) -> list[Line]:
-    return [x for x in plan.lines if _in(plan, x, group)]
-
-
-def _in(plan: Shelf, line: Line, group: int) -> bool:
-    return plan.group[line.candidate.item_code] == group
+    return [x for x in plan.lines if plan.group[x.candidate.item_code] == group]
 
 
 def exchanged(lines: Sequence[Line], leaver: Line | None, entrant: Line | None) -> list[Line]:
@@ -207,7 +227,9 @@ def _of_group(scenarios: Scenarios, switching: Switching, group: int) -> tuple[S
 def holds(problem: Problem, rows: Sequence[int]) -> bool:
     """Whether the offers in these rows of the menu keep to every rule."""
     chosen = _columns(problem, rows)
-    if not set(problem.must_list) <= set(chosen["item_code"]) or len(rows) < _fewest(problem):
+    if not set(problem.must_list) <= set(chosen["item_code"]) or (
+        problem.active("shelf_count_min") and len(rows) < problem.rules.n_min
+    ):
         return False
     if (_sums(problem, chosen).sum(axis=0) > _limits(problem) + TOLERANCE).any():
         return False
@@ -239,7 +261,3 @@ def _limits(problem: Problem) -> Array:
     most += [getattr(rules, setting) if problem.active(name) else None for name, setting, _ in SUMS]
     index = 0.0 if problem.active("price_index") else np.inf
     return np.array([np.inf if m is None else float(m) for m in most] + [index] * len(problem.menu.category_value))
-
-
-def _fewest(problem: Problem) -> int:
-    return problem.rules.n_min if problem.active("shelf_count_min") else 0
