@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from statsmodels.tsa.statespace.sarimax import SARIMAX
 
 from replenish.forecast.arima import (
     MIN_DAYS,
-    _filtered,
+    CategoryArima,
     category_values,
     fit_arima,
     fit_category,
@@ -17,7 +19,7 @@ from replenish.forecast.arima import (
     past_values,
     regressors,
 )  # fmt: skip
-from replenish.forecast.features import future_calendar
+from replenish.forecast.features import PanelMatrix, future_calendar
 from tests.forecast.shop import matrix, noisy_demand, poisoned
 
 DAYS = pd.date_range("2022-01-03", periods=200, unit="us", freq="D")
@@ -79,6 +81,21 @@ def test_fitting_in_turn_ends_where_a_joint_search_over_all_parameters_does():
     np.testing.assert_allclose(fit.parameters[:slopes], joint.params.iloc[:slopes], atol=1e-3)
 
 
+def by_statsmodels(m: PanelMatrix, fit: CategoryArima) -> Any:
+    """Results of the fitted model with all that statsmodels makes of it."""
+    series = category_values(m)["leafy"]
+    exog = regressors(m.calendar, pd.DatetimeIndex(series.index))
+    return SARIMAX(series, exog=exog, order=fit.order, freq="D").filter(np.array(fit.parameters))
+
+
+def test_forecasts_are_those_of_statsmodels():
+    m = matrix(noisy_demand(200, 4))
+    (fit,) = fits = fit_arima(m, 200)
+    ahead = future_values(m, fits, 7)["leafy"]
+    expected = by_statsmodels(m, fit).get_forecast(7, exog=regressors(m.calendar, pd.DatetimeIndex(ahead.index)))
+    np.testing.assert_allclose(ahead, np.exp(expected.predicted_mean + 0.5 * expected.var_pred_mean), rtol=1e-9)
+
+
 def test_past_forecasts_are_those_of_statsmodels():
     """One step ahead the in-sample prediction, seven steps ahead the forecast of a panel that ends a week earlier.
 
@@ -87,7 +104,7 @@ def test_past_forecasts_are_those_of_statsmodels():
     m = matrix(noisy_demand(200, 4))
     fits = fit_arima(m, 180)
     past = past_values(m, fits, np.arange(190, 200), 7)
-    one = _filtered(m, fits[0], category_values(m)["leafy"]).get_prediction(start=190)
+    one = by_statsmodels(m, fits[0]).get_prediction(start=190)
     np.testing.assert_allclose(past[1]["leafy"], np.exp(one.predicted_mean + 0.5 * one.var_pred_mean), rtol=1e-4)
     earlier = matrix(noisy_demand(200, 4)[:193])
     ahead = future_values(earlier, fits, 7)["leafy"]

@@ -127,11 +127,16 @@ def fit_arima(m: PanelMatrix, until: int) -> list[CategoryArima]:
     return [fit_category(str(c), values[c], m.calendar) for c in values]
 
 
-def _filtered(m: PanelMatrix, fitted: CategoryArima, series: pd.Series):  # type: ignore[no-untyped-def]
+def _filtered(m: PanelMatrix, fitted: CategoryArima, series: pd.Series, further: int = 0) -> Any:
+    """The series through the Kalman filter of statsmodels, with `further` days after it of which nothing is known.
+
+    The filter's own results: those of the model add tests and errors that take longer than the filter.
+    """
     recent = series.iloc[-TRAIN_DAYS:]
-    exog = regressors(m.calendar, pd.DatetimeIndex(recent.index))
+    days = pd.date_range(recent.index[0], periods=len(recent) + further, freq="D", unit="us")
     with _calm():
-        return _model(recent, exog, fitted.order).filter(np.array(fitted.parameters), cov_type="none")
+        model = _model(recent.reindex(days), regressors(m.calendar, days), fitted.order)
+        return model.filter(np.array(fitted.parameters), return_ssm=True)
 
 
 def past_values(
@@ -159,11 +164,10 @@ def _ahead(result: Any, horizon: int) -> Array:
     Row h − 1, column t: exp(d_t + Z·Tʰ·a + ½·v_h), a being the filtered state of day t − h and v_h the variance of an
     h-step forecast once the filter has settled. The first h columns are NaN.
     """
-    model = result.model.ssm
-    transition, design = model["transition"], model["design"].reshape(-1)
-    noise = model["selection"] @ model["state_cov"] @ model["selection"].T
-    intercept = np.broadcast_to(model["obs_intercept"], (1, result.nobs))[0]
-    state, spread = result.filter_results.filtered_state, result.filter_results.filtered_state_cov[:, :, -1]
+    transition, design = result.transition[:, :, 0], result.design[:, :, 0].reshape(-1)
+    noise = result.selection[:, :, 0] @ result.state_cov[:, :, 0] @ result.selection[:, :, 0].T
+    intercept = np.broadcast_to(result.obs_intercept, (1, result.nobs))[0]
+    state, spread = result.filtered_state, result.filtered_state_cov[:, :, -1]
     out = np.full((horizon, result.nobs), np.nan)
     for h in range(1, horizon + 1):
         state, spread = transition @ state, transition @ spread @ transition.T + noise
@@ -179,7 +183,7 @@ def future_values(m: PanelMatrix, fits: list[CategoryArima], horizon: int) -> pd
     out = {}
     for fit in fits:
         if fit.parameters and fit.category in values:
-            result = _filtered(m, fit, values[fit.category])
-            ahead = result.get_forecast(horizon, exog=regressors(m.calendar, dates))
-            out[fit.category] = np.exp(ahead.predicted_mean + 0.5 * ahead.var_pred_mean).to_numpy()
+            result = _filtered(m, fit, values[fit.category], horizon)
+            mean, variance = result.forecasts[0, -horizon:], result.forecasts_error_cov[0, 0, -horizon:]
+            out[fit.category] = np.exp(mean + 0.5 * variance)
     return pd.DataFrame(out, index=dates)

@@ -149,6 +149,8 @@ def with_hidden(rhythm: Rhythm, usual: UsualDay, last: LastSales, hidden: Array)
     table = usual.share[last.category[at], last.weekday[at]]
     scale = hidden[at][:, None] / np.maximum(1 - seen, 1e-9)
     rest = np.diff(np.maximum(table, seen), axis=1, prepend=seen) * scale
-    counts = rhythm.counts.copy()
-    np.add.at(counts, (last.category[at], last.day[at]), rest)
-    return replace(rhythm, counts=counts)
+    half_hour = (last.category[at] * rhythm.counts.shape[1] + last.day[at])[:, None] * HALF_HOURS + np.arange(
+        HALF_HOURS
+    )
+    added = np.bincount(half_hour.ravel(), rest.ravel(), rhythm.counts.size)
+    return replace(rhythm, counts=rhythm.counts + added.reshape(rhythm.counts.shape))

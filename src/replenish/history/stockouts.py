@@ -246,22 +246,25 @@ def _chances(days: SilentDays, hazard: Array | None) -> tuple[Array, Array]:
     it (Kaplan–Meier with uncertain events), times the item's own factor, shrunk to 1.
     """
     classes = len(CLASSES) - 1
-    of = np.clip(np.digitize(days.n / days.usual, CLASSES) - 1, 0, classes - 1)
-    passed = np.clip(days.n[:, None] / days.usual[:, None] - CLASSES[None, :-1], 0.0, np.diff(CLASSES))
+    ratio = days.n / days.usual
+    # Hazard and factor are the same for all days of an item: only its sales in each class count, those above its
+    # lower edge less those above the next one's.
     first = np.flatnonzero(np.diff(days.item, prepend=-1))
-    # Hazard and factor are the same for all days of an item: its sales in each class are all that counts of them.
-    passed = np.add.reduceat(passed * days.usual[:, None], first, axis=0)
+    above = [np.add.reduceat(np.maximum(ratio - edge, 0.0) * days.usual, first) for edge in CLASSES[:-1]]
+    passed = -np.diff(np.column_stack([*above, np.zeros(len(first))]))
     per_sale = START_SHARE * len(days.n) / passed.sum()
     hazard = np.full(classes, per_sale) if hazard is None else hazard
-    item = np.cumsum(np.diff(days.item, prepend=days.item[0]) != 0)
+    item = np.repeat(np.arange(len(first)), np.diff(np.r_[first, len(days.n)]))
+    cell = item * classes + np.clip(np.digitize(ratio, CLASSES) - 1, 0, classes - 1)
     factor, quiet, is_told = np.ones(len(first)), np.maximum(days.quiet, 1e-12), np.isfinite(days.told)
     for _ in range(STEPS):
-        h = np.clip(hazard[of] * factor[item], 0.0, LARGEST_HAZARD)
-        odds = h / (1 - h) / quiet
-        chance = np.where(is_told, days.told, odds / (1 + odds))
-        factor = (np.bincount(item, chance) + ITEM_DAYS) / (passed @ hazard + ITEM_DAYS)
-        emptied, at_risk = np.bincount(of, chance, classes), factor @ passed
-        hazard = np.clip((emptied + PRIOR_SALES * per_sale) / (at_risk + PRIOR_SALES), 0.0, LARGEST_HAZARD)
+        h = np.clip(factor[:, None] * hazard, 0.0, LARGEST_HAZARD)
+        odds = (h / (1 - h)).ravel()[cell]
+        chance = np.where(is_told, days.told, odds / (odds + quiet))
+        emptied = np.bincount(cell, chance, h.size).reshape(h.shape)
+        factor = (emptied.sum(1) + ITEM_DAYS) / (passed @ hazard + ITEM_DAYS)
+        sold_out, at_risk = emptied.sum(0) + PRIOR_SALES * per_sale, factor @ passed + PRIOR_SALES
+        hazard = np.clip(sold_out / at_risk, 0.0, LARGEST_HAZARD)
     return chance, hazard
 
 
