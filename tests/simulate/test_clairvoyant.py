@@ -7,11 +7,14 @@ import pytest
 
 from replenish.errors import ConfigError
 from replenish.simulate.clairvoyant import Clairvoyant
+from replenish.simulate.conditions import draw_conditions
 from replenish.simulate.draws import draw_category, play_draws, true_category
-from replenish.simulate.market import Offers
+from replenish.simulate.luck import draw_turns, foreseen
+from replenish.simulate.market import Market, Offers
 from replenish.simulate.policies import POLICIES, practice
 from replenish.simulate.season import play_season
 from replenish.simulate.stage import Season, set_stage
+from replenish.simulate.world import draw_world
 
 FAMILY = ("practice", "practice-tuned", "practice-full")
 
@@ -48,17 +51,51 @@ def test_the_draw_that_comes_true_is_the_market_s_own_day(stage, tight):
         assert trade.revenue[0] == pytest.approx(revenue[at], rel=0.002, abs=0.05)
 
 
-def test_the_mean_of_the_draws_is_the_expected_demand(stage):
-    market, day = stage.market, stage.first
-    at = stage.world.members("pepper")[market.conditions.on_market[day, stage.world.members("pepper")]]
-    price = stage.world.column("normal_price")[at]
-    unclear = replace(stage.world, practice=replace(stage.world.practice, clear_chance=(0.0,) * 5))
-    draws = draw_category(replace(market, world=unclear), day, "pepper", at, 1.0, 400, 1)
+def test_without_luck_the_mean_of_the_draws_is_the_expected_demand(stage):
+    day, world = stage.first, stage.world
+    plain = replace(
+        world,
+        traffic=replace(world.traffic, shock_sd=0.0, noise_sd=0.0),
+        choice=replace(world.choice, pull_sd=0.0, popularity_sd=0.0, whim_sd=0.0),
+        supply=replace(world.supply, harvest_appeal=0.0),
+        practice=replace(world.practice, clear_chance=(0.0,) * 5),
+    )
+    market = replace(foreseen(stage.market, day), world=plain)
+    at = world.members("pepper")[market.conditions.on_market[day, world.members("pepper")]]
+    price = world.column("normal_price")[at]
+    draws = draw_category(replace(stage.market, world=plain), day, "pepper", at, 1.0, 400, 1)
     sold = play_draws(draws, price, np.full(len(at), 1e6), np.zeros(len(at))).sold
     expected = market.category_demand(day, "pepper", at, price[None, :])[0]
     error = sold.std(0) / np.sqrt(draws.n)
     assert (np.abs(sold.mean(0) - expected) < 4 * error).all()
     assert sold.mean(0).sum() == pytest.approx(expected.sum(), rel=0.03)
+
+
+def test_the_luck_drawn_is_of_the_size_of_the_luck_the_market_had():
+    world = draw_world("volatile", 0)
+    conditions = draw_conditions(world, "2022-01-01", "2023-12-31", 3)
+    market, day, category = Market(world, conditions, 3), 400, "leafy"
+    at = world.members(category)
+    turns = draw_turns(market, day, category, at, 4000, np.random.default_rng(0))
+    plain, past = foreseen(market, day).conditions, slice(1, None)
+    expected = (plain.shoppers[day], plain.pull[day, world.categories.index(category)], plain.wholesale[day, at])
+    drawn = [
+        np.log(turn / base) for turn, base in zip((turns.shoppers, turns.pull, turns.wholesale), expected, strict=True)
+    ]
+    had = conditions.luck.shoppers[past], conditions.luck.pull[past], conditions.luck.wholesale[past][:, at]
+    liked = turns.appeal - plain.appeal[day, at], conditions.luck.appeal[past][:, at]
+    # Quotations have infinite fourth moments: their size is told by the median.
+    for mine, true in [*zip(drawn[:2], had[:2], strict=True), liked, (drawn[2], had[2])]:
+        assert np.median(np.abs(mine)) == pytest.approx(np.median(np.abs(true)), rel=0.08)
+
+
+def test_the_day_foreseen_with_its_luck_is_the_day_that_comes(stage):
+    day, conditions = stage.first, stage.market.conditions
+    expected, luck = foreseen(stage.market, day).conditions, conditions.luck
+    assert expected.shoppers[day] * np.exp(luck.shoppers[day]) == pytest.approx(conditions.shoppers[day])
+    assert expected.appeal[day] + luck.appeal[day] == pytest.approx(conditions.appeal[day])
+    assert not np.allclose(expected.wholesale[day], conditions.wholesale[day], rtol=1e-3)
+    assert np.array_equal(np.delete(expected.appeal, day, axis=0), np.delete(conditions.appeal, day, axis=0))
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,5 @@
-"""Benchmarks no shop can be: the clairvoyant knows the market and tomorrow's conditions, not who will come; perfect
-foresight knows even that.
+"""Benchmarks no shop can be: the clairvoyant knows the market and all that happened in it up to the evening, not the
+luck of the day (`luck.py`); perfect foresight knows even that, down to who will come.
 
 Each evening and category: prices by pairwise ascent on the true expected demand, orders from true demand draws, then a
 local search over order and listing played in the market itself, started from the best of this and every other policy's
@@ -18,6 +18,8 @@ from replenish.errors import ConfigError
 from replenish.simulate.accounts import BASELINE
 from replenish.simulate.draws import Draws, draw_category, play_draws, true_category
 from replenish.simulate.history import Shop
+from replenish.simulate.luck import foreseen
+from replenish.simulate.market import Market
 from replenish.simulate.practice import Decision
 from replenish.simulate.reputation import Reputation
 from replenish.simulate.season import STOCK_VALUE, Books, Planned, View, decisions
@@ -25,7 +27,7 @@ from replenish.simulate.stage import Stage
 from replenish.simulate.world import Array
 
 FINAL_DRAWS = 500
-SEARCH_DRAWS = 60
+SEARCH_DRAWS = 200
 FINALISTS = 2
 WORTH_A_STEP = 0.01  # items of a smaller share of the category's spending are left as they are
 SCALES = (0.7, 0.8, 0.9, 1.0, 1.1)
@@ -45,11 +47,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Shelf:
-    """One category on one evening, as it is: items `at` (J), practice's prices, what is carried over and its age."""
+    """One category on one evening, as it is: items `at` (J), practice's prices, what is carried over and its age.
+
+    `expected`: the market as the evening leads to expect it, in which prices are sought.
+    """
 
     draws: Draws
+    expected: Market
     usual_price: Array
-    cost: Array
     true_loss: Array
     is_pack: Array
     multiple: Array
@@ -58,6 +63,11 @@ class Shelf:
     expiring: Array
     mean_age: Array
     weight: Array
+
+    @property
+    def cost(self) -> Array:
+        """Wholesale prices expected tomorrow (J) [money/unit]."""
+        return self.draws.cost
 
     def stock(self, order: Array) -> Array:
         """Stock in the morning for an order [unit]."""
@@ -120,15 +130,16 @@ class Clairvoyant:
         if not len(at):
             return None
         attraction = self.reputation.attraction()
-        draws = (
-            true_category(market, day, category, at, attraction) if self.foresight
-            else draw_category(market, day, category, at, attraction, FINAL_DRAWS, 0)
-        )  # fmt: skip
+        if self.foresight:
+            expected, draws = market, true_category(market, day, category, at, attraction)
+        else:
+            expected = foreseen(market, day)
+            draws = draw_category(market, day, category, at, attraction, FINAL_DRAWS, 0)
         layers, life = self.shop.stockroom.layers[at], self.shop.stockroom.shelf_life_days[at]
         old = np.arange(layers.shape[1])[None, :] + 1 >= life[:, None]
-        demand = market.category_demand(day, category, at, price[at][None, :])[0]
+        demand = expected.category_demand(day, category, at, price[at][None, :])[0]
         return Shelf(
-            draws, price[at], market.conditions.wholesale[day, at], world.column("true_loss_rate")[at],
+            draws, expected, price[at], world.column("true_loss_rate")[at],
             world.is_pack[at], world.column("order_multiple")[at], on_market[at].astype(float), carried[at],
             np.where(life > 1, np.where(old, layers, 0.0).sum(1), -1.0), self.shop.stockroom.mean_age[at],
             demand * price[at],
@@ -161,7 +172,7 @@ def search(shelf: Shelf, day: int, category: str, starts: list[Plan]) -> tuple[P
 
 def _best_prices(shelf: Shelf, day: int, category: str) -> Array:
     """Prices of most expected margin at the same index: one item dearer, another cheaper, the best pair each time."""
-    market, at = shelf.draws.market, shelf.draws.at
+    market, at = shelf.expected, shelf.draws.at
     floor, ceiling = shelf.usual_price * (1 - WIDEST), shelf.usual_price * (1 + WIDEST)
     unit_cost = shelf.cost / (1 - shelf.true_loss)
 

@@ -13,12 +13,26 @@ from replenish.simulate.world import Array, Traffic, World
 
 
 @dataclass(frozen=True)
+class Luck:
+    """What of each day nobody could know the evening before, as logs (of utility: as it is); shapes as in `Conditions`.
+
+    `stale`: yesterday's quotation against the one expected today, which some quotations repeat.
+    """
+
+    shoppers: Array
+    pull: Array
+    appeal: Array
+    wholesale: Array
+    stale: Array
+
+
+@dataclass(frozen=True)
 class Conditions:
     """Exogenous paths. Shapes: `shoppers` (days), `pull` (days × categories), the others (days × items).
 
     `shoppers`: expected number, 0 on closed days; `pull`: factor on visits to a category's shelf; `appeal`: utility;
     `wholesale` [money/unit]; `on_market`: can be bought that day. `price_weight` (days): factor on the weight of price
-    in all shoppers' utility.
+    in all shoppers' utility. `luck`: the share of it all that comes as a surprise.
     """
 
     dates: pd.DatetimeIndex
@@ -28,6 +42,7 @@ class Conditions:
     wholesale: Array
     on_market: NDArray[np.bool_]
     price_weight: Array | None = None
+    luck: Luck | None = None
 
     def position(self, day: date | pd.Timestamp | str) -> int:
         """Row of `day`; `ValueError` outside the span."""
@@ -44,14 +59,15 @@ def draw_conditions(
     dates = pd.date_range(first, last, freq="D")
     streams = np.random.default_rng([world.seed, seed, 10]).spawn(6)
     harvest = autoregression(len(dates), len(world.items), 1.0, world.supply.harvest_persistence, streams[0])
-    return Conditions(
-        dates,
-        expected_shoppers(world.traffic, dates, streams[1]),
-        _pull(world, len(dates), streams[2]),
-        _appeal(world, dates, harvest, streams[3]),
-        _wholesale(world, dates, harvest, streams[4]),
-        _on_market(world, dates, streams[5]),
+    shoppers, crowd = expected_shoppers(world.traffic, dates, streams[1])
+    pull = autoregression(
+        len(dates), len(world.categories), world.choice.pull_sd, world.choice.pull_persistence, streams[2]
     )
+    appeal, liked = _appeal(world, dates, harvest, streams[3])
+    wholesale, dearer, stale = _wholesale(world, dates, harvest, streams[4])
+    luck = Luck(crowd, surprise(pull, world.choice.pull_persistence), liked, dearer, stale)
+    on_market = _on_market(world, dates, streams[5])
+    return Conditions(dates, shoppers, np.exp(pull), appeal, wholesale, on_market, luck=luck)
 
 
 def with_upheaval(world: World, conditions: Conditions, seed: int) -> Conditions:
@@ -89,22 +105,29 @@ def autoregression(
     return paths
 
 
+def surprise(paths: Array, persistence: float) -> Array:
+    """What AR(1) paths (days × columns) do each day beyond what the day before had led to expect."""
+    return paths - persistence * np.vstack([np.zeros_like(paths[:1]), paths[:-1]])
+
+
 # ---------------------------------------------------------------- shoppers
 
 
-def expected_shoppers(traffic: Traffic, dates: pd.DatetimeIndex, rng: np.random.Generator) -> Array:
-    """Expected number of shoppers per day, 0 when the shop is closed."""
+def expected_shoppers(traffic: Traffic, dates: pd.DatetimeIndex, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Expected number of shoppers per day, 0 when the shop is closed, and the surprise in it (log)."""
     n, streams = len(dates), rng.spawn(3)
     year = 2 * np.pi * (dates.day_of_year.to_numpy() - 1) / 365.25
     season = sum(
         size * np.cos(k * (year - 2 * np.pi * (peak - 0.5) / 12))
         for k, (size, peak) in ((1, traffic.season_year), (2, traffic.season_half_year))
     )
-    shock = autoregression(n, 1, traffic.shock_sd, traffic.shock_persistence, streams[0])[:, 0]
+    shock = autoregression(n, 1, traffic.shock_sd, traffic.shock_persistence, streams[0])
     noise = streams[1].normal(0, traffic.noise_sd, n)
     weekday = np.array(traffic.weekday)[dates.day_of_week]
-    usual = traffic.shoppers_per_day * weekday * np.exp(season + shock + noise)
-    return usual * holiday_factor(traffic, dates) * episode_factor(traffic, n, streams[2])
+    usual = traffic.shoppers_per_day * weekday * np.exp(season + shock[:, 0] + noise)
+    episode, news = episode_factor(traffic, n, streams[2])
+    luck = surprise(shock, traffic.shock_persistence)[:, 0] + noise + news
+    return usual * holiday_factor(traffic, dates) * episode, luck
 
 
 def holiday_factor(traffic: Traffic, dates: pd.DatetimeIndex) -> Array:
@@ -127,32 +150,36 @@ def holiday_factor(traffic: Traffic, dates: pd.DatetimeIndex) -> Array:
     return np.asarray(factor, dtype=np.float64)
 
 
-def episode_factor(traffic: Traffic, days: int, rng: np.random.Generator) -> Array:
-    """Factor of lockdown-like episodes: a day of stocking up (× 2.5), then about a week of few shoppers (× 0.3)."""
-    factor = np.ones(days)
+def episode_factor(traffic: Traffic, days: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Factor of lockdown-like episodes: a day of stocking up (× 2.5), then about a week of few shoppers (× 0.3).
+
+    With it, as a log, what comes as a surprise: the first day.
+    """
+    factor, news = np.ones(days), np.zeros(days)
     luck = rng.random((days, 2))
     for start in np.flatnonzero(luck[:, 0] < traffic.episodes_per_year / 365.0):
         length = 4 + int(6 * luck[start, 1])
+        news[start] = np.log(2.5 / factor[start])
         factor[start] = 2.5
         factor[start + 1 : start + 1 + length] = 0.3
-    return factor
-
-
-def _pull(world: World, days: int, rng: np.random.Generator) -> Array:
-    choice = world.choice
-    return np.exp(autoregression(days, len(world.categories), choice.pull_sd, choice.pull_persistence, rng))
+    return factor, news
 
 
 # ---------------------------------------------------------------- tastes, prices, supply
 
 
-def _appeal(world: World, dates: pd.DatetimeIndex, harvest: Array, rng: np.random.Generator) -> Array:
-    """Utility apart from price and age: quality, season, popularity (AR(1)), a daily whim, the harvest's quality."""
+def _appeal(world: World, dates: pd.DatetimeIndex, harvest: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Utility apart from price and age: quality, season, popularity (AR(1)), a daily whim, the harvest's quality.
+
+    And the surprise in it.
+    """
     choice, shape, streams = world.choice, harvest.shape, rng.spawn(2)
     popularity = autoregression(shape[0], shape[1], choice.popularity_sd, choice.popularity_persistence, streams[0])
     whim = streams[1].normal(0, choice.whim_sd, shape)
     season = choice.season * seasonal_wave(world, dates)
-    return world.column("quality") + season + popularity + whim + world.supply.harvest_appeal * harvest
+    appeal = world.column("quality") + season + popularity + whim + world.supply.harvest_appeal * harvest
+    better = world.supply.harvest_appeal * surprise(harvest, world.supply.harvest_persistence)
+    return appeal, surprise(popularity, choice.popularity_persistence) + whim + better
 
 
 def seasonal_wave(world: World, dates: pd.DatetimeIndex) -> Array:
@@ -161,18 +188,31 @@ def seasonal_wave(world: World, dates: pd.DatetimeIndex) -> Array:
     return np.nan_to_num(np.cos(angle), nan=0.0)
 
 
-def _wholesale(world: World, dates: pd.DatetimeIndex, harvest: Array, rng: np.random.Generator) -> Array:
-    """Wholesale prices [money/unit], to the cent; steps have fat tails and some days repeat the day before."""
+def _wholesale(
+    world: World, dates: pd.DatetimeIndex, harvest: Array, rng: np.random.Generator
+) -> tuple[Array, Array, Array]:
+    """Wholesale prices [money/unit], to the cent; steps have fat tails and some days repeat the day before.
+
+    And as logs: the surprise in them, and yesterday's quotation against the one expected.
+    """
     supply, (days, n), streams = world.supply, harvest.shape, rng.spawn(4)
-    degrees = supply.tail_degrees
-    fat = streams[0].standard_t(degrees, (days, n)) * np.sqrt((degrees - 2) / degrees)
+    fat = fat_tailed(supply.tail_degrees, (days, n), streams[0])
     own = autoregression(days, n, supply.item_sd, supply.item_persistence, streams[1], fat)
     shared = autoregression(days, len(world.categories), supply.category_sd, supply.category_persistence, streams[2])
     of_category = world.items["category"].map({c: k for k, c in enumerate(world.categories)}).to_numpy()
     winter = np.cos(2 * np.pi * (dates.day_of_year.to_numpy() - 30) / 365.25)[:, None]
     smooth = own + shared[:, of_category] + supply.cycle * winter - supply.harvest_cost * harvest
     quoted = np.maximum(world.column("normal_cost") * np.exp(smooth), 0.1).round(2)
-    return _repeat_some(quoted, streams[3].random((days, n)) < supply.unchanged)
+    wholesale = _repeat_some(quoted, streams[3].random((days, n)) < supply.unchanged)
+    step = surprise(own, supply.item_persistence) + surprise(shared, supply.category_persistence)[:, of_category]
+    step -= supply.harvest_cost * surprise(harvest, supply.harvest_persistence)
+    expected = world.column("normal_cost") * np.exp(smooth - step)
+    return wholesale, np.log(wholesale / expected), np.log(np.vstack([wholesale[:1], wholesale[:-1]]) / expected)
+
+
+def fat_tailed(degrees: float, shape: tuple[int, int], rng: np.random.Generator) -> Array:
+    """Student draws of `degrees` (above 2) scaled to unit variance."""
+    return np.asarray(rng.standard_t(degrees, shape) * np.sqrt((degrees - 2) / degrees))
 
 
 def _repeat_some(quoted: Array, repeated: NDArray[np.bool_]) -> Array:

@@ -40,9 +40,10 @@ def draw_arrivals(world: World, expected: float, rng: np.random.Generator) -> Ar
 
 
 def draw_visits(
-    world: World, category: str, arrivals: Array, segment: Array, pull: float, rng: np.random.Generator
+    world: World, category: str, arrivals: Array, segment: Array, pull: float | Array, rng: np.random.Generator
 ) -> ShelfVisits:
-    """The visits to one category's shelf; `segment`: price multiplier of every shopper, `pull`: factor on visits."""
+    """The visits to one category's shelf; `segment`: price multiplier of every shopper, `pull`: factor on
+    visits, of all or of every shopper."""
     choice, at = world.choice, world.members(category)
     count = rng.poisson(world.visits[category] * pull, len(arrivals))
     shopper = np.repeat(np.arange(len(arrivals)), count)
