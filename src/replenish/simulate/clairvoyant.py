@@ -27,7 +27,7 @@ from replenish.simulate.stage import Stage
 from replenish.simulate.world import Array
 
 FINAL_DRAWS = 500
-SEARCH_DRAWS = 200
+SEARCH_DRAWS = 100
 FINALISTS = 2
 WORTH_A_STEP = 0.01  # items of a smaller share of the category's spending are left as they are
 SCALES = (0.7, 0.8, 0.9, 1.0, 1.1)

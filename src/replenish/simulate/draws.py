@@ -6,7 +6,7 @@ through both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -72,7 +72,7 @@ def draw_category(market: Market, day: int, category: str, at: Whole, attraction
     sizes = np.array([len(crowd) for crowd in crowds])
     arrivals = np.concatenate(crowds)
     segment = draw_segments(world.choice, len(arrivals), rng)
-    visits = draw_visits(world, category, arrivals, segment, np.repeat(turns.pull, sizes), rng)
+    visits = draw_visits(world, category, arrivals, segment, np.repeat(turns.pull, sizes), rng, at)
     ends = np.searchsorted(visits.shopper, np.concatenate([[0], np.cumsum(sizes)]))
     hourly = np.array(world.traffic.hourly)
     habits = [draw_clearance(world.practice, hourly, OPEN_HOUR, len(at), rng) for _ in range(n)]
@@ -82,7 +82,9 @@ def draw_category(market: Market, day: int, category: str, at: Whole, attraction
 
 def true_category(market: Market, day: int, category: str, at: Whole, attraction: float) -> Draws:
     """The one draw that comes true: the shoppers the market will play that day."""
-    visits, conditions = dict(market.visits(day, attraction))[category], market.conditions
+    whole, conditions = dict(market.visits(day, attraction))[category], market.conditions
+    columns = np.searchsorted(market.world.members(category), at)
+    visits = replace(whole, taste=whole.taste[:, columns], wanted=whole.wanted[:, columns])
     appeal = np.tile(conditions.appeal[day, at], (len(visits.hour), 1))
     habits = [market.clearance(day).for_items(at)]
     ends = np.array([0, len(visits.hour)])
@@ -93,15 +95,14 @@ def _put_together(
     market: Market, day: int, category: str, at: Whole, cost: Array, visits: ShelfVisits, ends: Whole, appeal: Array,
     habits: list[ClearanceHabit],
 ) -> Draws:  # fmt: skip
-    columns = np.searchsorted(market.world.members(category), at)
     hours = market.world.practice.clear_hours
     opens = sorted({OPEN_HOUR, *hours})
     weight = market.world.choice.price_weight * market.price_factor(day) * visits.price_multiplier
     edges = [a + np.searchsorted(visits.hour[a:b], [*opens, 24]) for a, b in pairwise(ends)]
     return Draws(
         market, day, category, at, cost,
-        (visits.taste[:, columns] + appeal).astype(np.float32), weight.astype(np.float32),
-        visits.wanted[:, columns].astype(np.float32), np.array(edges, dtype=np.int64),
+        (visits.taste + appeal).astype(np.float32), weight.astype(np.float32), visits.wanted.astype(np.float32),
+        np.array(edges, dtype=np.int64),
         np.array([hours.index(hour) if hour in hours else -1 for hour in opens]),
         np.stack([h.luck for h in habits], axis=1), np.stack([h.discount for h in habits]),
         np.asarray(habits[0].trade_left, dtype=np.float64),

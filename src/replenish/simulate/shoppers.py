@@ -40,11 +40,15 @@ def draw_arrivals(world: World, expected: float, rng: np.random.Generator) -> Ar
 
 
 def draw_visits(
-    world: World, category: str, arrivals: Array, segment: Array, pull: float | Array, rng: np.random.Generator
-) -> ShelfVisits:
-    """The visits to one category's shelf; `segment`: price multiplier of every shopper, `pull`: factor on
-    visits, of all or of every shopper."""
-    choice, at = world.choice, world.members(category)
+    world: World, category: str, arrivals: Array, segment: Array, pull: float | Array, rng: np.random.Generator,
+    at: NDArray[np.int64] | None = None,
+) -> ShelfVisits:  # fmt: skip
+    """The visits to one category's shelf; `segment`: price multiplier of every shopper.
+
+    `pull`: factor on visits, one of all or of every shopper; `at`: market positions of the items that matter, all of
+    the category by default.
+    """
+    choice, at = world.choice, world.members(category) if at is None else at
     count = rng.poisson(world.visits[category] * pull, len(arrivals))
     shopper = np.repeat(np.arange(len(arrivals)), count)
     n = len(shopper)
