@@ -23,6 +23,7 @@ import pandas as pd
 from replenish.planning import Groundwork, Prospect
 from replenish.simulate.clairvoyant import Clairvoyant, Plan, Shelf
 from replenish.simulate.draws import draw_category, play_draws
+from replenish.simulate.luck import foreseen
 from replenish.simulate.policies import SEASON_SETTINGS, Replenish, practice
 from replenish.simulate.practice import Decision
 from replenish.simulate.season import View, play_season
@@ -77,15 +78,16 @@ class Oracle(Replenish):
         changes = {name: value for what in told for name, value in WITHOUT.get(what, {}).items()}
         super().__init__(evening.stage, SEASON_SETTINGS.override(**changes))
         self.evening, self.told = evening, told
-        market, day = evening.stage.market, evening.stage.first
-        self.there = market.conditions.on_market[day]
+        day = evening.stage.first
+        self.market = foreseen(evening.stage.market, day)
+        self.there = self.market.conditions.on_market[day]
         last = evening.view.evening.last_price
         self.price = np.where(np.isnan(last), evening.stage.world.column("normal_price"), last)
 
     def look_ahead(self, view: View) -> Prospect:
         """The prospect with true means and elasticities, as far as told."""
         ahead = super().look_ahead(view)
-        market, day = self.evening.stage.market, self.evening.stage.first
+        market, day = self.market, self.evening.stage.first
         if "mean" in self.told:
             table = ahead.forecast.table
             true = table["item_code"].map(
@@ -124,7 +126,7 @@ class Oracle(Replenish):
 
     def moving(self) -> np.ndarray:
         """Share of each item's demand (by value) that goes to its rivals when it is not there."""
-        market, day, out = self.evening.stage.market, self.evening.stage.first, np.full(len(self.codes), np.nan)
+        market, day, out = self.market, self.evening.stage.first, np.full(len(self.codes), np.nan)
         base = market.expected_demand(day, self.price, self.there)
         for k in np.flatnonzero(self.there):
             without = self.there.copy()

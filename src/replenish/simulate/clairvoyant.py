@@ -2,8 +2,8 @@
 luck of the day (`luck.py`); perfect foresight knows even that, down to who will come.
 
 Each evening and category: prices by pairwise ascent on the true expected demand, orders from true demand draws, then a
-local search over order and listing played in the market itself, started from the best of this and every other policy's
-plan; the best of all on the full number of draws is taken. Category price indices stay at or below practice's.
+local search over order, listing and price played in the market itself, started from the best of this and every other
+policy's plan; the best of all on the full number of draws is taken. Category price indices stay at or below practice's.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ SEARCH_DRAWS = 100
 FINALISTS = 2
 WORTH_A_STEP = 0.01  # items of a smaller share of the category's spending are left as they are
 SCALES = (0.7, 0.8, 0.9, 1.0, 1.1)
+SWEEPS = 6
+WORTH_A_SWEEP = 0.002  # the search ends when a sweep over orders and prices gains less [share]
 PRICE_STEP = 0.04
+PAIRS = 8
 PRICE_MOVES = 40
 WIDEST = 0.2  # largest distance of a price from practice's [share]
 INDEX_TOLERANCE = 1e-3
@@ -49,7 +52,8 @@ class Plan:
 class Shelf:
     """One category on one evening, as it is: items `at` (J), practice's prices, what is carried over and its age.
 
-    `expected`: the market as the evening leads to expect it, in which prices are sought.
+    `expected`: the market as the evening leads to expect it, in which prices are sought; `demand` in it at practice's
+    prices when all is there [unit].
     """
 
     draws: Draws
@@ -62,7 +66,12 @@ class Shelf:
     carried: Array
     expiring: Array
     mean_age: Array
-    weight: Array
+    demand: Array
+
+    @property
+    def weight(self) -> Array:
+        """Value of the demand at practice's prices (J) [money]."""
+        return self.demand * self.usual_price
 
     @property
     def cost(self) -> Array:
@@ -85,10 +94,15 @@ class Shelf:
         return float((trade.revenue + value).sum(1).mean() - spent.sum())
 
     def index(self, plan: Plan) -> float:
-        """Price index against practice's prices over what is listed, weighted by demand at them; 1: as dear."""
-        there = self.stock(plan.order) > 0
-        ratio = np.where(there, plan.price / self.usual_price, 0.0)
-        return float((self.weight * ratio).sum() / max((self.weight * there).sum(), 1e-9))
+        """Price index of what is listed against practice's prices, weighted by demand at them; 1: as dear.
+
+        The larger of two: by all demand, as seasons are judged, and by what the stock can serve of it, lest a token of
+        something cheap pay for dear prices of everything else.
+        """
+        stock, ratio = self.stock(plan.order), plan.price / self.usual_price
+        served = np.minimum(self.demand, stock)
+        weights = (self.usual_price * np.where(stock > 0, self.demand, 0.0), self.usual_price * served)
+        return max(float((weight * ratio).sum() / max(weight.sum(), 1e-9)) for weight in weights)
 
 
 class Clairvoyant:
@@ -142,7 +156,7 @@ class Clairvoyant:
             draws, expected, price[at], world.column("true_loss_rate")[at],
             world.is_pack[at], world.column("order_multiple")[at], on_market[at].astype(float), carried[at],
             np.where(life > 1, np.where(old, layers, 0.0).sum(1), -1.0), self.shop.stockroom.mean_age[at],
-            demand * price[at],
+            demand,
         )  # fmt: skip
 
     def _start(self, name: str, day: pd.Timestamp, shelf: Shelf) -> Plan | None:
@@ -221,19 +235,70 @@ def _order(shelf: Shelf, stock: Array) -> Array:
 
 
 def _climb(shelf: Shelf, plan: Plan) -> Plan:
-    """One sweep over the items: a step more, else a step less, else none at all, as long as profit rises."""
-    best, worth = plan, shelf.profit(plan, SEARCH_DRAWS)
+    """Sweeps over orders, listings and prices as long as profit rises."""
+    worth = shelf.profit(plan, SEARCH_DRAWS)
+    for _ in range(SWEEPS):
+        before = worth
+        plan, worth = _climb_orders(shelf, plan, worth)
+        plan, worth = _climb_prices(shelf, plan, worth)
+        if worth < before + WORTH_A_SWEEP * abs(before):
+            break
+    return plan
+
+
+def _better(shelf: Shelf, plan: Plan, worth: float, tried: Plan) -> tuple[Plan, float]:
+    """The plan tried and its profit if it is allowed and earns more, else the plan and its own."""
+    if shelf.index(tried) > 1 + INDEX_TOLERANCE:
+        return plan, worth
+    value = shelf.profit(tried, SEARCH_DRAWS)
+    return (tried, value) if value > worth else (plan, worth)
+
+
+def _climb_orders(shelf: Shelf, plan: Plan, worth: float) -> tuple[Plan, float]:
+    """One sweep over the items: a step more, else a step less, else none at all."""
     spent = shelf.cost * plan.order
     for j in np.argsort(-plan.order):
         step = max(shelf.multiple[j], np.round(0.08 * plan.order[j] / shelf.multiple[j]) * shelf.multiple[j])
         if not shelf.can_order[j] or spent[j] < WORTH_A_STEP * spent.sum():
             continue
-        for change in (step, -step, -best.order[j]):
-            order = best.order.copy()
+        for change in (step, -step, -plan.order[j]):
+            order = plan.order.copy()
             order[j] = max(order[j] + change, 0.0)
-            tried = Plan(best.price, order)
-            value = shelf.profit(tried, SEARCH_DRAWS)
-            if value > worth and shelf.index(tried) <= 1 + INDEX_TOLERANCE:
-                best, worth = tried, value
+            before = worth
+            plan, worth = _better(shelf, plan, worth, Plan(plan.price, order))
+            if worth > before:
                 break
-    return best
+    return plan, worth
+
+
+def _climb_prices(shelf: Shelf, plan: Plan, worth: float) -> tuple[Plan, float]:
+    """The most promising pairs of one item dearer and another cheaper that leave the index as it is.
+
+    What each move is worth alone says which pairs to try.
+    """
+    there = np.flatnonzero((shelf.stock(plan.order) > 0) & (shelf.weight > WORTH_A_STEP * shelf.weight.sum()))
+    if not len(there):
+        return plan, worth
+    by = np.clip(PRICE_STEP * shelf.weight[there].mean() / shelf.weight[there], 0.0, 3 * PRICE_STEP)
+    dearer = [_moved(shelf, plan.price, j, d) for j, d in zip(there, by, strict=True)]
+    cheaper = [_moved(shelf, plan.price, j, -d) for j, d in zip(there, by, strict=True)]
+    gain, loss = (
+        np.array([shelf.profit(Plan(price, plan.order), SEARCH_DRAWS) - worth for price in prices])
+        for prices in (dearer, cheaper)
+    )
+    together = gain[:, None] + loss[None, :]
+    np.fill_diagonal(together, -np.inf)
+    for pair in np.argsort(-together, axis=None)[:PAIRS]:
+        up, down = divmod(int(pair), len(there))
+        if together[up, down] <= 0:
+            break
+        price = _moved(shelf, _moved(shelf, plan.price, there[up], by[up]), there[down], -by[down])
+        plan, worth = _better(shelf, plan, worth, Plan(price, plan.order))
+    return plan, worth
+
+
+def _moved(shelf: Shelf, price: Array, item: np.int64, by: float) -> Array:
+    """The prices with one moved by a share of its usual price, to the tenth and not too far from the usual one."""
+    usual, moved = shelf.usual_price[item], price.copy()
+    moved[item] = np.round(np.clip(price[item] + by * usual, (1 - WIDEST) * usual, (1 + WIDEST) * usual), 1)
+    return moved
