@@ -153,8 +153,7 @@ def test_usual_transactions_are_those_of_a_whole_day_by_hand():
     """Rows before: 10 in a whole day, 4 in half a day, 0 not on offer, 6 in a day half as busy again: 20 ÷ 3."""
     panel = days([(10, 19, False), (4, 14, False), (0, np.nan, False), (6, 19, False), (7, 19, False)])
     panel["offered"] = [1.0, 1.0, 0.1, 1.0, 1.0]
-    n = panel["transactions"].to_numpy(dtype=float)
-    mean, variance = usual_transactions(n, Shelf.of(panel), np.array([1.0, 0.5, 1.0, 1.5, 1.0]))
+    mean, variance = usual_transactions(Shelf.of(panel), np.array([1.0, 0.5, 1.0, 1.5, 1.0]))
     assert mean[-1] == pytest.approx(20 / 3)
     assert mean[0] == 10, "no days before: its own count"
     # (Σn² − 2mΣne + m²Σe² − mΣe) ÷ Σe²
@@ -166,7 +165,7 @@ def test_usual_transactions_are_right_where_every_day_sells_out():
     rng = np.random.default_rng(7)
     gone_at = np.minimum(rng.gamma(15, 1 / 30, 2000), 1.0)
     panel = days([(15, 14.0, False)] * 2000)
-    mean, _ = usual_transactions(np.full(2000, 15.0), Shelf.of(panel), gone_at)
+    mean, _ = usual_transactions(Shelf.of(panel), gone_at)
     assert mean[100:].mean() == pytest.approx(30, rel=0.02)
 
 

@@ -9,6 +9,7 @@ plus the chance of a stock-out times what would still have come.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -150,22 +151,27 @@ def find_stockouts(
 def _sold_out_days(
     shelf: Shelf, cleared: NDArray[np.bool_], n: Array, share: Array, told: Array
 ) -> tuple[Array, Array, Array]:
-    """Chance of a stock-out, chance of the silence without one (NaN: no time), and transactions still to come."""
+    """Chance of a stock-out, chance of the silence without one (NaN: no time), and transactions still to come.
+
+    Nothing more comes (0) where counts tell that the day did not sell out.
+    """
     timed = (n >= 1) & np.isfinite(share)
     plain = timed & (n >= BULK_SALES) & ~cleared & ~(told == 1)
     concentration = arrival_concentration(share[plain], n[plain])
     chance, quiet, to_come = np.where(told == 1, 1.0, 0.0), np.full(len(n), np.nan), np.zeros(len(n))
-    busy, hazard = np.ones(len(n)), None
-    for last in range(ROUNDS, 0, -1) if timed.any() else ():
+    busy, hazard, cut = np.ones(len(n)), None, timed & ~(told == 0)
+    for left in range(ROUNDS, 0, -1) if timed.any() else ():
         observed = np.where(timed, np.maximum(1 - chance * (1 - np.nan_to_num(share)), LEAST_OBSERVED), 1.0)
-        usual, variance = usual_transactions(n, shelf, observed * busy)
+        usual, variance = usual_transactions(shelf, observed * busy)
         busy = how_busy(n, shelf, usual * observed)
         mean = usual * busy
         spread = np.clip(variance * busy**2, LEAST_SPREAD * mean**2, MOST_SPREAD * mean)
-        shape, rate = (mean**2 / spread)[timed], (mean / spread)[timed]
-        quiet[timed] = silence(shape, rate, n[timed], share[timed], concentration)
-        if last == 1:
-            to_come[timed] = still_to_come(shape, rate, n[timed], share[timed], concentration, quiet[timed])
+        # What is told needs no silence; before the last round nobody asks for it.
+        heard = timed if left == 1 else timed & np.isnan(told)
+        shape, rate = mean**2 / spread, mean / spread
+        quiet[heard] = silence(shape[heard], rate[heard], n[heard], share[heard], concentration)
+        if left == 1:
+            to_come[cut] = still_to_come(shape[cut], rate[cut], n[cut], share[cut], concentration, quiet[cut])
         days = SilentDays(n[timed], mean[timed], quiet[timed], told[timed], shelf.item[timed])
         chance[timed], hazard = _chances(days, hazard)
     return chance, quiet, to_come
@@ -173,13 +179,26 @@ def _sold_out_days(
 
 @dataclass(frozen=True)
 class Shelf:
-    """Rows of the panel as numbers: item, category × date and date of each row, and whether it was on offer."""
+    """Rows of the panel as numbers: item, category × date, date, whether it was on offer, transactions `n`."""
 
     item: NDArray[np.int64]
     first: NDArray[np.int64]  # first row of the row's item
     category_day: NDArray[np.int64]
     day: NDArray[np.int64]
     on_offer: Array
+    n: Array
+
+    def recent(self, *values: Array) -> Array:
+        """Sums over the item's last 28 rows before each row, values × rows."""
+        sums = np.zeros((len(values), len(self.n) + 1))
+        np.cumsum(values, axis=1, out=sums[:, 1:])
+        return np.asarray(sums[:, :-1] - sums[:, np.maximum(self.first, np.arange(len(self.n)) - PRIOR_DAYS)])
+
+    @cached_property
+    def recent_counts(self) -> Array:
+        """Of the rows on offer: transactions, their squares and number, summed as in `recent`."""
+        there = (self.on_offer > 0).astype(float)
+        return self.recent(self.n * there, self.n**2 * there, there)
 
     @classmethod
     def of(cls, panel: pd.DataFrame) -> Shelf:
@@ -190,24 +209,21 @@ class Shelf:
         day = pd.factorize(panel["date"])[0]
         category = pd.factorize(panel["category"])[0]
         offered = panel["offered"].fillna(0.0).to_numpy(dtype=float) * ~panel["closed"].to_numpy(dtype=bool)
-        return cls(item, first, category * (day.max(initial=0) + 1) + day, day, np.where(offered > 0.5, offered, 0.0))
+        n, on_offer = panel["transactions"].to_numpy(dtype=float), np.where(offered > 0.5, offered, 0.0)
+        return cls(item, first, category * (day.max(initial=0) + 1) + day, day, on_offer, n)
 
 
-def usual_transactions(n: Array, shelf: Shelf, exposure: Array) -> tuple[Array, Array]:
+def usual_transactions(shelf: Shelf, exposure: Array) -> tuple[Array, Array]:
     """Mean and variance of an item's daily rate over its last 28 rows before each row.
 
     `exposure`: the share of a usual day that a row could show, which a stock-out shortens and a busy day lengthens.
     The mean is Σn ÷ Σexposure: right also where selling out ends the count (a stopped Poisson process). Variance by the
     method of moments: what the counts vary beyond Poisson. Rows with fewer than 3 before them: their own count.
     """
-    there = shelf.on_offer > 0
-    e, count = exposure * shelf.on_offer, n * there
-    sums = np.zeros((6, len(n) + 1))
-    np.cumsum([count, e, count * count, count * e, e * e, there], axis=1, out=sums[:, 1:])
-    start = np.maximum(shelf.first, np.arange(len(n)) - PRIOR_DAYS)
-    sn, se, snn, sne, see, rows = sums[:, :-1] - sums[:, start]
+    e = exposure * shelf.on_offer
+    (sn, snn, rows), (se, sne, see) = shelf.recent_counts, shelf.recent(e, shelf.n * e, e * e)
     enough = (rows >= LEAST_PRIOR_DAYS) & (se > LEAST_OBSERVED)
-    mean = np.maximum(np.where(enough, sn / np.where(enough, se, 1.0), n), LEAST_USUAL)
+    mean = np.maximum(np.where(enough, sn / np.where(enough, se, 1.0), shelf.n), LEAST_USUAL)
     variance = (snn - 2 * mean * sne + mean**2 * see - mean * se) / np.where(enough, see, 1.0)
     return mean, np.where(enough, variance, 2 * mean)
 
