@@ -99,7 +99,8 @@ class DemandHistory:
     demand [unit], demand_weight (0–1), clearance_day. `calendar` key date: closed, holiday features. `profile` key
     (category, weekday, half_hour): cumulative share of the day's transactions at the end of that half hour,
     with those that stock-outs hid.
-    `findings`: notes for the data report.
+    `findings`: notes for the data report. `mornings` key (category, date): transactions before noon; empty without
+    times of sales.
     """
 
     store: str
@@ -110,6 +111,7 @@ class DemandHistory:
     profile: pd.DataFrame
     clearance: pd.DataFrame
     findings: tuple[Finding, ...] = ()
+    mornings: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True)

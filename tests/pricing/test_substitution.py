@@ -59,6 +59,32 @@ def test_the_share_is_found_within_its_interval(sells_out: bool) -> None:
     assert abs(found.estimate - TRUE) < 2.5 * found.se + 0.02  # the logarithm bends a little
 
 
+def test_mornings_tell_what_an_afternoon_of_empty_shelves_hides() -> None:
+    # From noon on half of what would move meets empty shelves: whole days show too little, mornings the truth.
+    history = _history(groups=6, days=360)
+    panel = history.panel
+    price = panel["reference_price"]
+    level = panel.groupby("item_code")["demand"].transform("median")
+    missing = (level * price * (1 - panel["offered"])).groupby([panel["category"], panel["date"]]).transform("sum")
+    there = (level * price * panel["offered"]).groupby([panel["category"], panel["date"]]).transform("sum")
+    held = (1 + TRUE / 2 * missing / there) / (1 + TRUE * missing / there)
+    whole = panel.assign(demand=panel["demand"] * held, sold=panel["sold"] * held)
+    value = (panel["demand"] * price).groupby([panel["category"], panel["date"]]).sum()
+    mornings = (value * 10).rename("transactions").reset_index()
+    told = DemandHistory(**(vars(history) | {"panel": whole, "mornings": mornings}))
+    blind = DemandHistory(**(vars(history) | {"panel": whole}))
+    assert estimate_transfer_share(blind, OPEN).estimate < 0.7 * TRUE
+    found = estimate_transfer_share(told, OPEN)
+    assert abs(found.estimate - TRUE) < 2.5 * found.se + 0.04  # the logarithm bends, and levels hold what was missed
+
+
+def test_groups_of_the_shops_own_are_told_by_whole_days() -> None:
+    history = _history()
+    mornings = pd.DataFrame({"category": ["another"], "date": [history.as_of], "transactions": [3]})
+    told = DemandHistory(**(vars(history) | {"mornings": mornings}))
+    assert estimate_transfer_share(told, OPEN) == estimate_transfer_share(history, OPEN)
+
+
 def test_nothing_moves_where_nothing_was_moved() -> None:
     history = _history(seed=3)
     rng = np.random.default_rng(4)

@@ -11,6 +11,7 @@ from replenish.history.clearance import clearance_habits
 from replenish.history.holidays import calendar_features
 from replenish.history.offered import from_stock, offered_probability, usual_sales
 from replenish.history.places import Places, day_numbers
+from replenish.history.profile import morning_transactions
 from replenish.history.stockouts import learn_stockouts, told_by_counts
 from replenish.records import DemandHistory, Finding, Tables
 from replenish.settings import HistorySettings, Settings
@@ -40,7 +41,8 @@ def build_history(tables: Tables, as_of: pd.Timestamp, settings: Settings, store
         f for f in (cost_finding, _negative_days(sales), _untold_stockouts(profile, panel, known)) if f is not None
     ]
     habits = clearance_habits(panel, day, settings.history.clearance_cannibalisation)
-    return DemandHistory(store, day, known.items, panel, calendar, profile, habits, tuple(notes))
+    mornings = morning_transactions(known.intraday_sales)
+    return DemandHistory(store, day, known.items, panel, calendar, profile, habits, tuple(notes), mornings)
 
 
 def _calendar(sales: pd.DataFrame, day: pd.Timestamp, settings: Settings, events: pd.DataFrame | None) -> pd.DataFrame:

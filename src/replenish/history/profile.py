@@ -48,6 +48,12 @@ class Rhythm:
         return (self.first.day_of_week + np.arange(self.counts.shape[1])) % 7
 
 
+def morning_transactions(intraday: pd.DataFrame) -> pd.DataFrame:
+    """Key (category, date): `transactions` before noon, from the table `intraday_sales`; days without are absent."""
+    early = intraday[intraday["half_hour"] < HALF_HOURS // 2]
+    return early.groupby(["category", "date"], observed=True)["transactions"].sum().reset_index()
+
+
 @dataclass(frozen=True)
 class UsualDay:
     """Cumulative share of the day's transactions at the end of each half hour: categories × 7 × 48; NaN: never seen."""

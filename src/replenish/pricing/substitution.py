@@ -52,16 +52,21 @@ class TransferShare:
 def estimate_transfer_share(history: DemandHistory, settings: PricingSettings) -> TransferShare:
     """τ from days on which items of a group were missing: what the others sold beyond their level.
 
-    ln(demand ÷ level of the items that were there) = ln(1 + τ·x) + date, group × month and group × weekday effects,
-    x = level missing ÷ level there, by Gauss–Newton steps. Days that sell out are busy days, so x is instrumented by
-    its part from items not on offer, which was settled before the day began. The estimate is combined with the prior
-    (`transfer_share`, `transfer_sd`); a first-stage F below 10 or fewer than 120 group-days keep the prior.
+    ln(sales of the items that were there ÷ their level) = ln(1 + τ·x) + date, group × month and group × weekday
+    effects, x = level missing ÷ level there, by Gauss–Newton steps. Where times of sales are known and groups are whole
+    categories, sales are the transactions before noon, when shelves are full: later, shoppers who switch meet rivals
+    sold out, and less seems to move than does. Otherwise sales are the demand of the whole day; days that sell out are
+    busy days, so x is instrumented by its part from items not on offer, which was settled before the day began. The
+    estimate is combined with the prior (`transfer_share`, `transfer_sd`); a first-stage F below 10 or fewer than 120
+    group-days keep the prior.
 
-    Demand of stock-outs nobody noticed is missing on both sides, which pulls the estimate towards 0: in the simulated
-    demo store, where a third of the item-days sells out, it finds 0.36 ± 0.03 of a true 0.40.
+    In four simulated shops with a true share of 0.43 to 0.53, mornings find 0.30 to 0.43 where whole days find 0.13 to
+    0.37.
     """
     prior, spread = settings.transfer_share, settings.transfer_sd
     rows = group_days(history.panel, history.items)
+    if len(history.mornings) and rows["group"].isin(history.mornings["category"]).all():
+        rows = in_the_morning(rows, history.mornings)
     if len(rows) < MIN_GROUP_DAYS or rows["group"].nunique() < 2:
         return TransferShare(prior, spread, np.nan, np.nan, np.nan, len(rows), "prior: too few observations")
     estimate, se, f_stat = prior, np.nan, np.nan
@@ -117,6 +122,17 @@ def group_days(panel: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
         group_month=total["group"] + month,
         group_weekday=total["group"] + weekday,
     )
+
+
+def in_the_morning(rows: pd.DataFrame, mornings: pd.DataFrame) -> pd.DataFrame:
+    """The group-days of `group_days` told by transactions before noon, when only what is not on offer is missing.
+
+    `mornings` as in `records.DemandHistory`. What a purchase comes to is taken up by the group's month and weekday.
+    """
+    early = mornings.rename(columns={"category": "group", "transactions": "early"})
+    told = rows.merge(early, on=["group", "date"])
+    told = told[told["early"] > 0].reset_index(drop=True)
+    return told.assign(log_ratio=np.log(told["early"] / told["level"]), missing=told["missing_by_offer"])
 
 
 def _levels(rows: pd.DataFrame) -> dict[str, pd.Series]:
