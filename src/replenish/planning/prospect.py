@@ -16,6 +16,7 @@ from replenish.forecast.models import fit_forecast, refit_members
 from replenish.forecast.surroundings import surroundings
 from replenish.history.cleaning import build_history as _build_history, sold_recently
 from replenish.optimise.scenarios import ResidualPool, residual_pool
+from replenish.planning.opening import OpenDays
 from replenish.pricing.response import estimate_response as _estimate
 from replenish.records import CostForecast, DemandForecast, DemandHistory, FittedModels, PriceResponse, Tables
 from replenish.settings import Settings
@@ -39,17 +40,25 @@ def one_store(tables: Tables, store: str | None) -> str:
 
 
 def evening_before(tables: Tables, store: str, day: date | pd.Timestamp | None, settings: Settings) -> pd.Timestamp:
-    """The last known evening of a plan for `day`; without a day, the store's last day of sales."""
+    """The last known evening of a plan for `day`; without a day, the store's last day of sales.
+
+    Closed days just before it are passed over; `ConfigError` when the shop is closed on `day` (`opening.OpenDays`).
+    """
+    known = tables.for_store(store)
     if day is None:
-        return pd.Timestamp(tables.for_store(store).daily_sales["date"].max())
-    return pd.Timestamp(day) - pd.Timedelta(days=settings.shop.lead_time_days)
+        return pd.Timestamp(known.daily_sales["date"].max())
+    return OpenDays(known).evening_before(pd.Timestamp(day), settings.shop.lead_time_days)
 
 
 def plannable_days(tables: Tables, store: str, settings: Settings) -> tuple[date, date]:
-    """First and last day that can be planned: `lead_time_days` after the store's second and last day of sales."""
-    known = tables.for_store(store).daily_sales["date"]
-    lead = pd.Timedelta(days=settings.shop.lead_time_days)
-    return (known.min() + pd.Timedelta(days=1) + lead).date(), (known.max() + lead).date()
+    """First and last day that can be planned: `lead_time_days` after the store's second and last day of sales.
+
+    When the shop is closed on the last of them, the first open day after it.
+    """
+    own = tables.for_store(store)
+    known, lead = own.daily_sales["date"], settings.shop.lead_time_days
+    first = known.min() + pd.Timedelta(days=1 + lead)
+    return first.date(), OpenDays(own).planned(known.max(), lead, 1)[0].date()
 
 
 @dataclass(frozen=True)
@@ -125,7 +134,10 @@ def look_ahead(
     must_list: Iterable[str] = (),
     progress: Progress = silent,
 ) -> Prospect:
-    """History and forecasts for the planned days: `days` days from `lead_time_days` after `as_of` on."""
+    """History and forecasts for the planned days: those open among `days` days from `lead_time_days` after `as_of` on.
+
+    A closed day is never the first: the plan then begins with the next open one (`opening.OpenDays`).
+    """
     chosen = settings or Settings()
     progress("history")
     history = build_history(tables, as_of, chosen, store)
@@ -134,8 +146,8 @@ def look_ahead(
     fitted = replace(given, price_response=_for_items(given.price_response, history))
     progress("forecast")
     matrix = history_matrix(tables, history, fitted.price_response, chosen)
-    first = history.as_of + pd.Timedelta(days=chosen.shop.lead_time_days)
-    dates = pd.date_range(first, periods=days, unit="us")
+    opening = OpenDays(tables.for_store(history.store))
+    dates = opening.planned(history.as_of, chosen.shop.lead_time_days, days)
     codes = candidate_codes(history, chosen, must_list)
     forecast = forecast_matrix(matrix, fitted, history.items, codes, dates)
     return Prospect(history, fitted, matrix, forecast, forecast_costs(matrix, codes, dates), dates)
