@@ -179,6 +179,16 @@ def against_the_others(rows: pd.DataFrame) -> str:
     )  # fmt: skip
 
 
+def _on_the_others(rows: pd.DataFrame) -> str:
+    """What the other solvers were given, or where to find them."""
+    if not any(f"{name}: objective" in rows for name in OTHERS):
+        return "CBC, SCIP, plain HiGHS and the textbook model were left out of this run; see [optimiser-others.md](optimiser-others.md)."
+    return (
+        f"CBC, SCIP and plain HiGHS get the same full menu, {PEER_LIMIT_S:g} s and a gap of {PEER_GAP:.1%}; the textbook model has "
+        "prices, orders and sales in\nevery scenario as variables."
+    )
+
+
 def page(rows: pd.DataFrame, weeks: pd.DataFrame, big: dict[str, Any], threads: int) -> str:
     """Medians and worst values in Markdown."""
     numbers = rows.drop(columns="seed").apply(pd.to_numeric)
@@ -196,8 +206,7 @@ def page(rows: pd.DataFrame, weeks: pd.DataFrame, big: dict[str, Any], threads: 
 `python -m benchmarks.optimiser` ({len(rows)} seeded shops; 60 items × 7 rungs × {SCENARIOS} scenarios, 0.5 kg multiples, 27–33
 items, 6 categories, cover, index and budget rows on; times from the scenarios to the plan, menu included; threads
 of every solver: {threads}).
-CBC, SCIP and plain HiGHS get the same full menu, {PEER_LIMIT_S:g} s and a gap of {PEER_GAP:.1%}; the textbook model has prices, orders and sales in
-every scenario as variables.
+{_on_the_others(rows)}
 Load average of the {os.cpu_count()} cores over the last 15 minutes: {os.getloadavg()[2]:.1f}; above one for each, of seconds and
 processor seconds the latter are the fairer.
 

@@ -61,11 +61,21 @@ def test_without_switching_the_first_plan_stands() -> None:
 
 def test_a_plan_that_has_not_settled_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "MOST_ROUNDS", 1)
+    monkeypatch.setattr(rounds, "MOST_SWEEPS", 0)
     found = _settle()
     # Six red ones under their own transfers earn 6; eight would earn 8: a third is open.
     assert chosen_lines(found.problem, found.solution) == {"red": (2.0, 6.0)}
     assert found.solution.status == NOT_SETTLED
     assert found.solution.gap == pytest.approx(1 / 3)
+
+
+def test_a_plan_that_has_not_settled_is_exchanged_for_a_better_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "MOST_ROUNDS", 1)
+    found = _settle()
+    # Six red ones earn 6. Green in their place gets half of the six, and its seven earn 7; in their place red gets half
+    # of green's four, and eight earn 8.
+    assert chosen_lines(found.problem, found.solution) == {"red": (2.0, 8.0)}
+    assert (found.swaps, found.solution.status) == (2, "optimal")
 
 
 def test_a_plan_outside_its_own_menu_is_never_called_optimal(monkeypatch: pytest.MonkeyPatch) -> None:

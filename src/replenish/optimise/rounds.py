@@ -8,6 +8,10 @@ newsvendors who decide apart overstock: Netessine & Rudi, Operations Research 20
 served with what the others' spare stock would have earned of it, at the margin of the last plan; what that plan is
 charged is given back as a constant, so that the objective is the profit of all items together.
 
+The gap of a plan is to what its own transfers would allow. They tell of each item left out what would come to it if it
+alone came in, which two that come in together cannot both have; so where much is left out (no cover asked for, few
+places) the gap can stay open by per cents with no better plan to be found. Such a plan is called “not settled”.
+
 At the end single items are exchanged for others (or listed, or left out) where that is worth more with the transfers
 the exchange itself brings about (see `swaps`), and the rounds go on from there.
 """
@@ -44,7 +48,8 @@ NOT_SETTLED = "not settled"
 class Settled:
     """The best plan found; `scenarios` carry what moves under it, `problem` is the menu under them.
 
-    `rounds`: how many there were when it was found; `swaps`: exchanges taken up on the way to it.
+    `rounds`: how many there were when it was found; `swaps`: exchanges taken up on the way to it; `own`: whether the
+    transfers are those of the plan itself.
     """
 
     problem: Problem
@@ -52,6 +57,7 @@ class Settled:
     scenarios: Scenarios
     rounds: int
     swaps: int = 0
+    own: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,11 +86,11 @@ def settle(task: Task, before: Sequence[Line] = ()) -> Settled:
     answer = task.solve(problem, offer_rows(problem.menu, before), max(task.gap, FIRST_GAP))
     best = _rounds(task, chosen_lines(problem, answer, task.candidates), MOST_ROUNDS)
     for number in range(1, MOST_SWEEPS + 1):
-        lines = None if task.late() or best.solution.status == NOT_SETTLED else _swapped(task, best)
+        lines = _swapped(task, best) if best.own and not task.late() else None
         if lines is None:
             break
         after = _rounds(task, lines, ROUNDS_AFTER)
-        if after.solution.objective <= best.solution.objective:
+        if not after.own or after.solution.objective <= best.solution.objective:
             break
         best = replace(after, rounds=best.rounds + after.rounds, swaps=number)
     return best
@@ -106,7 +112,7 @@ def _rounds(task: Task, lines: Sequence[Line], most: int) -> Settled:
                 break
         lines = chosen_lines(problem, answer, task.candidates)
     # No plan's offers were in its own menu: the last one is feasible, but its gap holds for the transfers before it.
-    return best or Settled(problem, replace(answer, status=NOT_SETTLED), moved, most)
+    return best or Settled(problem, replace(answer, status=NOT_SETTLED), moved, most, own=False)
 
 
 def _swapped(task: Task, best: Settled) -> list[Line] | None:

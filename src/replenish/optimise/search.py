@@ -23,10 +23,11 @@ FIRST_GAP = 0.01
 FIRST_SHARE = 0.3  # of the time limit
 ROUNDS = 12  # of prices between the categories
 BLOCK_SHARE = 0.25  # of the gap asked for that the categories' own gaps may use up
+CLOSER, WIDER = 0.25, 2  # from start to start: that share, and the offers per item among which plans are looked for
 NEAR_COLUMNS = 2  # offers per item, highest bounded first, among which the rounds look for plans
 FEW = 700  # offers left that could better the plan; so few are solved at once
 SMALL = 100  # offers; so few are solved at once
-STARTS = 3  # of the rounds of prices, when worst-scenario rows were added meanwhile
+STARTS = 3  # of the rounds of prices
 MAX_TAILS = 60  # weights of worst scenarios added to the relaxation
 TAIL_GAP = 2e-5  # relative overstatement of `tail` that the relaxation may keep
 PLAN_TAILS = 6  # … and after a plan found
@@ -81,6 +82,7 @@ class Search:
         self.bound = float("inf")
         self.reach = np.full(len(self.model.columns), np.inf)  # by column: bound on every plan that has this offer
         self.relaxed: LinearAnswer | None = None
+        self.prices: Array | None = None  # of the rows between the categories, the best so far
         self.started = time.perf_counter()
 
     # ------------------------------------------------------------ state
@@ -212,28 +214,37 @@ class Search:
     def by_category(self) -> None:
         """Tightens the bound category by category and looks for plans among the offers of the category plans found.
 
-        Worst-scenario rows that plans add on the way count from the next start on.
+        While too many offers could still better the plan it starts again, from the best prices, with closer bounds of
+        the categories and plans among more offers. Worst-scenario rows that plans add on the way count from the next
+        start on.
         """
         if len(self.offers) <= SMALL:
             return
-        for _ in range(STARTS):
+        for start in range(STARTS):
             rows = len(self.model.rows)
-            self._rounds_of_prices()
-            if self.done or self.late or len(self.model.rows) == rows:
+            self._rounds_of_prices(BLOCK_SHARE * CLOSER**start, NEAR_COLUMNS * WIDER**start)
+            if self.done or self.late or self._open().sum() <= FEW:
                 return
-            self.relax()
+            if len(self.model.rows) > rows:
+                self.prices = None
+                self.relax()
 
-    def _rounds_of_prices(self) -> None:
+    def _rounds_of_prices(self, share: float, near: int) -> None:
+        """`share`: of the gap asked for, that the categories' own gaps may use up; `near`: offers of an item among
+        which plans are looked for."""
         if self.relaxed is None:
             return
         structure = self._structure()
         plan = self.values(self.best.chosen) if self.best else None
         duals = np.zeros(len(self.model.rows))
         duals[: len(self.relaxed.duals)] = self.relaxed.duals  # rows added since have no price yet
-        money = max(self.settings.gap * abs(self.bound) * BLOCK_SHARE, TOLERANCE)
+        if self.prices is not None:
+            duals[structure.linking] = self.prices
+        money = max(self.settings.gap * abs(self.bound) * share, TOLERANCE)
         for state in tighten(structure, duals, self.bound, plan, self.settings.threads, ROUNDS, money):
             self.bound, self.reach = min(self.bound, state.value), np.minimum(self.reach, state.reach)
-            columns = self._nearest(NEAR_COLUMNS)
+            self.prices = state.prices
+            columns = self._nearest(near)
             for (k, _), x in state.patterns.items():
                 columns[structure.blocks[k].columns[x > 0.5]] = True
             if not self.done:
