@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from replenish.forecast.surroundings import Surroundings
 from replenish.history.holidays import calendar_features
+from replenish.history.places import day_numbers
 from replenish.pricing.assortment import Assortment, assortment_factor
 from replenish.pricing.substitution import substitute_groups
 from replenish.records import DemandHistory, PriceResponse
@@ -83,8 +84,8 @@ def panel_matrix(
         out[day, item] = panel[column].to_numpy(dtype=float)
         return out
 
-    price = wide("reference_price")
-    paid = np.where(np.isnan(wide("full_price")), price, wide("full_price"))
+    price, paid = wide("reference_price"), wide("full_price")
+    paid = np.where(np.isnan(paid), price, paid)
     offered = np.nan_to_num(wide("offered"))
     weight = np.where(offered >= OFFERED_ENOUGH, offered, 0.0) * np.nan_to_num(wide("demand_weight"))
     weight *= 1.0 - history.calendar["closed"].to_numpy(dtype=float)[:, None]
@@ -107,8 +108,9 @@ def with_assortment(m: PanelMatrix, history: DemandHistory, share: pd.Series, co
     """
     panel = history.panel
     served = (panel["sold"] / (panel["sold"] + panel["hidden"])).fillna(1.0)
-    there = panel.assign(there=panel["offered"] * served).pivot_table("there", "date", "item_code")
-    availability = there.reindex(index=m.dates, columns=list(m.item_codes)).fillna(0.0).to_numpy()
+    item = pd.Index(m.item_codes).get_indexer(pd.Index(panel["item_code"]))
+    availability = np.zeros(m.sold.shape)
+    availability[day_numbers(panel["date"], m.dates[0]), item] = np.nan_to_num(panel["offered"] * served)
     groups = substitute_groups(history.items).reindex(list(m.item_codes)).to_numpy(dtype=str)
     tau = pd.Series(m.category).map(share).fillna(float(share.mean())).to_numpy(dtype=float)
     is_open = ~history.calendar["closed"].to_numpy(dtype=bool)
