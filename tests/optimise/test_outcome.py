@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from replenish.optimise.ageing import DayDecision, aged_day
 from replenish.optimise.outcome import SOLD_OUT, ItemTerms, Outcome, day_outcome, expected_outcome
 from tests.optimise.worlds import terms
 
@@ -51,6 +52,19 @@ def test_what_keeps_is_carried_on_and_not_cleared() -> None:
     assert found == pytest.approx({"sales": 6, "clearance": 0, "waste": 0, "carried_on": 5, "lost": 0, "profit": 16.0})
 
 
+def test_what_is_in_its_last_day_is_cleared_or_wasted_though_the_item_keeps() -> None:
+    # Usable 8 + 3 carried over, 6 sold of the fresh 8: 2 fresh are carried on at 1.6; of the 3 old, m·D = 0.25 · 6 = 1.5
+    # go at half price, of whose buyers 0.4 · 1.5 = 0.6 would have paid 4: S = 5.4, W = 3 − 0.6 · 1.5 = 2.1.
+    what = terms(
+        4.0, clearance_share=0.25, discount=0.5, cannibalisation=0.4, keeps=True, carried_over=3.0, expiring=3.0,
+        carry_value=1.6, disposal_cost=1.0,
+    )  # fmt: skip
+    found = _numbers(_day(8, 6, 4.0, 2.0, what))
+    # 4 · 5.4 + 2 · 1.5 − 16 − 2.1 + 1.6 · 2 = 9.7.
+    wanted = {"sales": 5.4, "clearance": 1.5, "waste": 2.1, "carried_on": 2.0, "lost": 0.0, "profit": 9.7}
+    assert found == pytest.approx(wanted)
+
+
 shares = st.floats(0, 0.95)
 amounts = st.floats(0, 500)
 
@@ -84,14 +98,14 @@ def test_orders_and_scenarios_broadcast() -> None:
 
 @given(
     demand=st.lists(amounts, min_size=1, max_size=12), order=st.lists(amounts, min_size=1, max_size=4), loss=shares,
-    m=shares, over=amounts, keeps=st.booleans(),
+    m=shares, over=amounts, keeps=st.booleans(), old=st.sampled_from((0.0, 0.3, 1.0)),
 )  # fmt: skip
 def test_expected_outcome_is_the_mean_over_the_scenarios(
-    demand: list[float], order: list[float], loss: float, m: float, over: float, keeps: bool
+    demand: list[float], order: list[float], loss: float, m: float, over: float, keeps: bool, old: float
 ) -> None:
     what = terms(
         3.0, loss_rate=loss, clearance_share=m, discount=0.4, cannibalisation=0.4, disposal_cost=0.5, carried_over=over,
-        keeps=keeps, carry_value=0.7,
+        keeps=keeps, carry_value=0.7, expiring=old * over,
     )  # fmt: skip
     orders, rising, cost = np.array(order), np.sort(demand), np.linspace(1.0, 2.0, len(demand))
     every = day_outcome(orders[None, :], rising[:, None], 2.5, cost[:, None], what)
@@ -100,3 +114,20 @@ def test_expected_outcome_is_the_mean_over_the_scenarios(
         np.testing.assert_allclose(getattr(found, name), getattr(every, name).mean(0), atol=1e-6, err_msg=name)
     usable = (1 - loss) * orders + over
     np.testing.assert_allclose(sold_out, (rising[:, None] > usable + SOLD_OUT).mean(0))
+
+
+@given(
+    demand=st.lists(amounts, min_size=1, max_size=6), order=amounts, m=shares, phi=st.floats(0, 1), over=amounts,
+)  # fmt: skip
+def test_two_days_of_life_are_the_ageing_day(
+    demand: list[float], order: float, m: float, phi: float, over: float
+) -> None:
+    what = terms(
+        3.0, loss_rate=0.1, clearance_share=m, discount=0.4, cannibalisation=phi, disposal_cost=0.5, carried_over=over,
+        keeps=True, carry_value=0.7, expiring=over,
+    )  # fmt: skip
+    wanted, cost = np.array(demand), np.full(len(demand), 1.5)
+    day = day_outcome(np.array(order), wanted, 2.5, cost, what)
+    aged, _ = aged_day([np.full_like(wanted, over)], DayDecision(order, 2.5), wanted, cost, what, 2)
+    for name in Outcome.__dataclass_fields__:
+        np.testing.assert_allclose(getattr(day, name), getattr(aged, name), atol=1e-7, err_msg=name)

@@ -73,7 +73,8 @@ def _terms(
     carried: pd.Series,
     settings: Settings,
 ) -> ItemTerms:
-    keeps = int(item["shelf_life_days"]) > 1
+    life, carried_over = int(item["shelf_life_days"]), float(carried.get(str(item.name), 0.0))
+    keeps = life > 1
     return ItemTerms(
         reference_price=reference,
         loss_rate=loss,
@@ -82,9 +83,11 @@ def _terms(
         cannibalisation=settings.history.clearance_cannibalisation,
         disposal_cost=float(item["disposal_cost"]),
         goodwill=settings.rules.goodwill * reference,
-        carried_over=float(carried.get(str(item.name), 0.0)),
+        carried_over=carried_over,
         keeps=keeps,
         carry_value=CARRY_SHARE * cost if keeps else 0.0,
+        # Stock at hand counts as yesterday's, as in `ageing.aged_path`.
+        expiring=carried_over if life == 2 else 0.0,
     )
 
 

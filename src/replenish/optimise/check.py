@@ -217,12 +217,13 @@ def _expectations(row: Row, habit: Mapping[str, float], draws: Scenarios, phi: f
     demand, cost = _draws(row, draws)
     stock = (1 - row["loss_rate"]) * row["order_quantity"] + row["carried_over"]
     served = np.minimum(stock, demand)
-    keeps = row["shelf_life_days"] > 1
-    cleared = np.zeros_like(served) if keeps else np.minimum(stock - served, habit["clearance_share"] * demand)
+    # Stock carried over is yesterday's: of two days' life it has its last, and the freshest sell first.
+    last_day = {1: stock, 2: row["carried_over"]}.get(row["shelf_life_days"], 0.0)
+    old = np.minimum(last_day, stock - served)
+    cleared = np.minimum(old, habit["clearance_share"] * demand)
     full = served - phi * cleared
-    left = stock - full - cleared
-    waste = np.zeros_like(left) if keeps else left
-    return _means(row, habit, demand, full, cleared, waste, left - waste, cost, demand - stock)
+    waste = old - cleared + phi * cleared
+    return _means(row, habit, demand, full, cleared, waste, stock - served - old, cost, demand - stock)
 
 
 def _aged(

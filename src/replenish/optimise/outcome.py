@@ -16,8 +16,9 @@ class ItemTerms:
     """What one item's day hangs on besides demand and order; money per unit, shares 0–1.
 
     `clearance_share` m, `discount` δ and `cannibalisation` φ are the clearance habits; `keeps` tells that unsold stock
-    is kept for the next day (shelf life) and then worth `carry_value` instead of being wasted; `goodwill` is the
-    objective's cost of a lost sale.
+    is kept for the next day (shelf life) and then worth `carry_value` instead of being wasted; so much of the stock
+    `carried_over` as is `expiring` is in its last day all the same [unit]. `goodwill` is the objective's cost of a lost
+    sale.
     """
 
     reference_price: float
@@ -30,6 +31,7 @@ class ItemTerms:
     carried_over: float = 0.0
     keeps: bool = False
     carry_value: float = 0.0
+    expiring: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,16 @@ def day_outcome(order: Array, demand: Array, price: float, cost: Array, terms: I
 
     u = (1−ℓ)q + carried over; S₀ = min(u, D); M = min(u − S₀, m·D); full-price sales S = S₀ − φM, because a share φ of
     those who buy on clearance would have paid the full price; left = u − S − M is waste W. Stock with shelf life left
-    is not put on clearance but carried on, K. Profit = pS + (1−δ)pM − cq − disposal·W + carry value·K.
+    is not put on clearance but carried on, K. Of an item that keeps, what is in its last day, E, is left first, as
+    shoppers take the freshest: with R = u − S₀ and O = min(E, R), M = min(O, m·D), W = O − (1−φ)M, K = R − O (as in
+    `ageing.aged_day`). Profit = pS + (1−δ)pM − cq − disposal·W + carry value·K.
     """
     usable = (1 - terms.loss_rate) * order + terms.carried_over
     served = np.minimum(usable, demand)
     rest = usable - served
-    clearance = np.zeros_like(rest) if terms.keeps else np.minimum(rest, terms.clearance_share * demand)
-    return _accounts(order, demand, usable, served, clearance, price, cost, terms)
+    last_day = np.minimum(rest, terms.expiring) if terms.keeps else rest
+    clearance = np.minimum(last_day, terms.clearance_share * demand)
+    return _accounts(order, demand, served, rest, last_day, clearance, price, cost, terms)
 
 
 def expected_outcome(
@@ -64,31 +69,49 @@ def expected_outcome(
     """Means of `day_outcome` over the scenarios for every order, and the share of scenarios that sell out.
 
     `demand` (scenarios) rises; `unit_cost` is the mean cost. Sums over scenarios below a threshold are running sums of
-    demand: D ≤ u is served in full, and of these D ≤ u/(1+m) leave more than clearance takes. So an order costs a
-    search instead of a pass over the scenarios.
+    demand, so an order costs a few searches instead of a pass over the scenarios: D ≤ u is served in full, and up to
+    one demand, where m·D meets what is left of stock in its last day, clearance takes m·D, beyond it all of that.
     """
     n, running = len(demand), np.append(0.0, np.cumsum(demand))
+
+    def short_of(level: Array) -> Array:
+        """Mean of (level − D)⁺."""
+        below = np.searchsorted(demand, level, side="right")
+        return np.asarray((below * level - running[below]) / n)
+
     usable = (1 - terms.loss_rate) * order + terms.carried_over
-    full = np.searchsorted(demand, usable, side="right")
-    served = (running[full] + (n - full) * usable) / n
-    clearance = np.zeros_like(served)
-    if not terms.keeps:
-        much = np.searchsorted(demand, usable / (1 + terms.clearance_share), side="right")
-        little = (full - much) * usable - (running[full] - running[much])
-        clearance = np.maximum(terms.clearance_share * running[much] + little, 0.0) / n
+    rest = short_of(usable)
+    served, last_day, clearance = usable - rest, np.zeros_like(rest), np.zeros_like(rest)
+    oldest = np.minimum(terms.expiring, usable) if terms.keeps else usable
+    if np.any(oldest > 0):
+        last_day = rest - short_of(usable - oldest)
+        share = terms.clearance_share
+        # Demand from which m·D exceeds what is left: of all that is old, or of what was sold of it already.
+        crossing = np.where(oldest * (1 + share) <= share * usable, oldest / max(share, 1e-12), usable / (1 + share))
+        much = np.searchsorted(demand, crossing, side="right")
+        beyond = last_day - _last_day_up_to(demand, running, crossing, usable, oldest)
+        clearance = np.maximum(share * running[much] / n + beyond, 0.0)
     sold_out = (n - np.searchsorted(demand, usable + SOLD_OUT, side="right")) / n
     mean = np.asarray(running[-1] / n)
-    return _accounts(order, mean, usable, served, clearance, price, np.asarray(unit_cost), terms), sold_out
+    cost = np.asarray(unit_cost)
+    return _accounts(order, mean, served, rest, last_day, clearance, price, cost, terms), sold_out
+
+
+def _last_day_up_to(demand: Array, running: Array, crossing: Array, usable: Array, oldest: Array) -> Array:
+    """Share of the mean of min(oldest, (u − D)⁺) that comes from scenarios with D up to `crossing` (at most u)."""
+    n = len(demand)
+    flat = np.searchsorted(demand, np.minimum(usable - oldest, crossing), side="right")
+    up_to = np.searchsorted(demand, crossing, side="right")
+    return np.asarray((flat * oldest + (up_to - flat) * usable - (running[up_to] - running[flat])) / n)
 
 
 def _accounts(
-    order: Array, demand: Array, usable: Array, served: Array, clearance: Array, price: float, cost: Array,
-    terms: ItemTerms,
+    order: Array, demand: Array, served: Array, rest: Array, last_day: Array, clearance: Array, price: float,
+    cost: Array, terms: ItemTerms,
 ) -> Outcome:  # fmt: skip
-    """What follows from served and cleared units; linear in them, so that it holds for means as well."""
+    """What follows from units served, left (`rest`), in their last day and cleared; linear, so it holds for means."""
     sales = served - terms.cannibalisation * clearance
-    left = usable - sales - clearance
-    waste, kept = (np.zeros_like(left), left) if terms.keeps else (left, np.zeros_like(left))
+    waste, kept = last_day - (1 - terms.cannibalisation) * clearance, rest - last_day
     revenue = price * sales + (1 - terms.discount) * price * clearance
     profit = revenue - cost * order - terms.disposal_cost * waste + terms.carry_value * kept
     return Outcome(sales, clearance, waste, kept, np.maximum(demand - served, 0.0), profit)

@@ -146,7 +146,7 @@ def look_ahead(
     fitted = replace(given, price_response=_for_items(given.price_response, history))
     progress("forecast")
     matrix = history_matrix(tables, history, fitted.price_response, chosen)
-    opening = OpenDays(tables.for_store(history.store))
+    opening = OpenDays(tables.for_store(history.store).up_to(history.as_of))
     dates = opening.planned(history.as_of, chosen.shop.lead_time_days, days)
     codes = candidate_codes(history, chosen, must_list)
     forecast = forecast_matrix(matrix, fitted, history.items, codes, dates)
