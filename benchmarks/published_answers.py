@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from replenish.optimise.judge import Line, judge
+from replenish.optimise.stock import no_stock
 from replenish.planning import joint_residuals, lay_groundwork, look_ahead_categories, solve_day
 from replenish.planning.days import Groundwork
 from replenish.settings import load_settings
@@ -53,7 +54,7 @@ def scored(folder: str) -> pd.DataFrame:
     """One row per answer: promised, expected (fresh scenarios) and its 80 % range, orders, waste, price index [money]."""
     tables, settings = load_tables(folder), load_settings(data=folder, environ={})
     _, ahead, rules = look_ahead_categories(tables, EVENING, 1, settings)
-    ground = lay_groundwork(ahead, joint_residuals(ahead), ahead.dates[0], pd.Series(dtype=float), rules, 0)
+    ground = lay_groundwork(ahead, joint_residuals(ahead), ahead.dates[0], no_stock(), rules, 0)
     ours = solve_day(ground, rules, ())
     free = rules.override(rules__price_index_cap=None)
     dearer = solve_day(ground, free, ())

@@ -18,6 +18,7 @@ import pandas as pd
 from replenish.evaluate.replay import realised_margin, replay_shop
 from replenish.optimise.assemble import DayPlan
 from replenish.optimise.judge import Line, judge, standard_error
+from replenish.optimise.stock import no_stock
 from replenish.planning import Prospect, fit_models, look_ahead, make_category_plan, make_plan, plan_days
 from replenish.records import Plan, Scenarios, Tables
 from replenish.settings import Settings, load_settings
@@ -74,7 +75,7 @@ def measure(tables: Tables, settings: Settings, tell: Callable[[str], None]) -> 
     plan = make_plan(tables, AS_OF, 1, settings, None, models)
     rows = [_solved(ahead, settings.override(rules__price_index_cap=cap), cap, tell) for cap in CAPS]
     covers = [_solved(ahead, settings.override(rules__cover=cover), cover, tell) for cover in COVERS]
-    base = plan_days(ahead, pd.Series(dtype=float), settings)[0]
+    base = plan_days(ahead, no_stock(), settings)[0]
     tell("replay of the shop's own rule in June")
     before = fit_models(tables, REPLAY_FIT, settings)
     replay = replay_shop(tables, REPLAY_DAYS, before, settings)
@@ -89,7 +90,7 @@ def measure(tables: Tables, settings: Settings, tell: Callable[[str], None]) -> 
 def _solved(ahead: Prospect, settings: Settings, value: float | None, tell: Callable[[str], None]) -> dict[str, Any]:
     """One point of a frontier."""
     tell(f"plan with cap {settings.rules.price_index_cap}, cover {settings.rules.cover}")
-    day = plan_days(ahead, pd.Series(dtype=float), settings)[0]
+    day = plan_days(ahead, no_stock(), settings)[0]
     chosen = day.problem.menu.offers.loc[list(day.solution.chosen)]
     gain = day.judgement.profit - day.baseline.profit
     tops = [day.candidates[str(o.item_code)].ladder.rungs for o in chosen.itertuples()]

@@ -12,6 +12,7 @@ import pytest
 
 from replenish.optimise.assemble import assemble_plan
 from replenish.optimise.check import check_plan
+from replenish.optimise.stock import no_stock
 from replenish.planning import fit_models, look_ahead, plan_days
 from replenish.records import FittedModels, Override, Plan, Scenarios, Tables
 from replenish.settings import Settings
@@ -33,7 +34,7 @@ def supplied(demo_folder: Path) -> Tables:
 def _world(tables: Tables, models: FittedModels, days: int) -> tuple[Tables, Plan, dict[str, Scenarios]]:
     """A sound plan for so many days, and the scenarios it was judged on."""
     ahead = look_ahead(tables, AS_OF, days, QUICK, models)
-    planned = plan_days(ahead, pd.Series(dtype=float), QUICK)
+    planned = plan_days(ahead, no_stock(), QUICK)
     plan = assemble_plan(planned, ahead.history, ahead.forecast, QUICK, (), 0, tables.fingerprint, "2024-06-19")
     return tables, plan, {f"{d.date:%Y-%m-%d}": d.fresh for d in planned}
 

@@ -53,8 +53,8 @@ def test_what_keeps_is_carried_on_and_not_cleared() -> None:
 
 
 def test_what_is_in_its_last_day_is_cleared_or_wasted_though_the_item_keeps() -> None:
-    # Usable 8 + 3 carried over, 6 sold of the fresh 8: 2 fresh are carried on at 1.6; of the 3 old, m·D = 0.25 · 6 = 1.5
-    # go at half price, of whose buyers 0.4 · 1.5 = 0.6 would have paid 4: S = 5.4, W = 3 − 0.6 · 1.5 = 2.1.
+    # Usable 8 + 3 carried over, 6 sold of the fresh 8: 2 fresh are carried on at 1.6; of the 3 old, m·D = 0.25 · 6 =
+    # 1.5 go at half price, of whose buyers 0.4 · 1.5 = 0.6 would have paid 4: S = 5.4, W = 3 − 0.6 · 1.5 = 2.1.
     what = terms(
         4.0, clearance_share=0.25, discount=0.5, cannibalisation=0.4, keeps=True, carried_over=3.0, expiring=3.0,
         carry_value=1.6, disposal_cost=1.0,

@@ -10,6 +10,7 @@ from replenish.optimise.baseline import sell_out_share, stocked_line
 from replenish.optimise.candidates import build_candidates
 from replenish.optimise.judge import judge
 from replenish.optimise.scenarios import draw_scenarios
+from replenish.optimise.stock import no_stock
 from replenish.planning import Progress, joint_residuals, look_ahead, silent
 from replenish.records import FittedModels, Tables
 from replenish.settings import Settings
@@ -69,9 +70,7 @@ def _replayed_profit(
     pool = joint_residuals(ahead)
     draw = (ahead.forecast, ahead.costs, ahead.models.price_response, pool, ahead.dates[0])
     scenarios = draw_scenarios(*draw, settings.scenarios.fresh, "all", seed)
-    candidates, _ = build_candidates(
-        ahead.history, ahead.forecast, ahead.costs, ahead.dates[0], pd.Series(dtype=float), settings
-    )
+    candidates, _ = build_candidates(ahead.history, ahead.forecast, ahead.costs, ahead.dates[0], no_stock(), settings)
     safety = 1.0 - sell_out_share(ahead.history)
     lines = []
     for c in candidates:

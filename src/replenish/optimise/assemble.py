@@ -224,7 +224,8 @@ def _cover(day: DayPlan) -> pd.DataFrame:
 
 
 def _forecast(day: DayPlan, forecast: DemandForecast) -> pd.DataFrame:
-    """Forecast rows of the day with what the check needs: index weight, clearance share, disposal cost, carry value."""
+    """Forecast rows of the day with what the check needs: index weight, clearance share, disposal cost, carry value,
+    stock in its last day."""
     table = forecast.table[forecast.table["date"] == day.date].reset_index(drop=True)
     mean = dict(zip(day.scenarios.item_codes, day.scenarios.demand.mean(0), strict=True))
     terms = [day.candidates[c].terms for c in table["item_code"]]
@@ -237,6 +238,7 @@ def _forecast(day: DayPlan, forecast: DemandForecast) -> pd.DataFrame:
         clearance_share=[t.clearance_share for t in terms],
         disposal_cost=[t.disposal_cost for t in terms],
         carry_value=[t.carry_value for t in terms],
+        expiring=[t.expiring for t in terms],
     )
 
 

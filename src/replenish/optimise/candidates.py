@@ -19,11 +19,11 @@ CARRY_SHARE = 0.8
 
 def build_candidates(
     history: DemandHistory, forecast: DemandForecast, costs: CostForecast, date: pd.Timestamp,
-    carried_over: pd.Series, settings: Settings,
+    carried_over: pd.DataFrame, settings: Settings,
 ) -> tuple[list[Candidate], tuple[str, ...]]:  # fmt: skip
     """Candidates of one day in the order of the forecast, and notes on what had to be assumed.
 
-    `carried_over`: item_code → stock carried over [unit]. Items without a loss rate take their category's mean.
+    `carried_over`: see `stock`. Items without a loss rate take their category's mean.
     """
     table = forecast.table[forecast.table["date"] == date]
     loss, notes = filled_loss_rates(history.items, table["item_code"])
@@ -70,11 +70,11 @@ def _terms(
     reference: float,
     cost: float,
     loss: float,
-    carried: pd.Series,
+    carried: pd.DataFrame,
     settings: Settings,
 ) -> ItemTerms:
-    life, carried_over = int(item["shelf_life_days"]), float(carried.get(str(item.name), 0.0))
-    keeps = life > 1
+    keeps, code = int(item["shelf_life_days"]) > 1, str(item.name)
+    on_hand, expiring = (float(carried[name].get(code, 0.0)) for name in ("on_hand", "expiring"))
     return ItemTerms(
         reference_price=reference,
         loss_rate=loss,
@@ -83,11 +83,10 @@ def _terms(
         cannibalisation=settings.history.clearance_cannibalisation,
         disposal_cost=float(item["disposal_cost"]),
         goodwill=settings.rules.goodwill * reference,
-        carried_over=carried_over,
+        carried_over=on_hand,
         keeps=keeps,
         carry_value=CARRY_SHARE * cost if keeps else 0.0,
-        # Stock at hand counts as yesterday's, as in `ageing.aged_path`.
-        expiring=carried_over if life == 2 else 0.0,
+        expiring=expiring,
     )
 
 

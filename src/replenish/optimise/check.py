@@ -168,7 +168,9 @@ def _locks(day: pd.DataFrame, locks: Sequence[Override]) -> list[str]:
 
 def _replay(lines: pd.DataFrame, plan: Plan, scenarios: Mapping[str, Scenarios], settings: Settings) -> list[str]:
     """Every expectation of every line again, written out scenario-wise from the formulas of the design."""
-    terms = plan.forecast.set_index(["item_code", "date"])[["clearance_share", "disposal_cost", "carry_value"]]
+    terms = plan.forecast.set_index(["item_code", "date"])[
+        ["clearance_share", "disposal_cost", "carry_value", "expiring"]
+    ]
     habits = {key: {str(k): float(v) for k, v in row.items()} for key, row in terms.to_dict("index").items()}
     dates = [pd.Timestamp(d) for d in plan.summary["dates"]]
     phi = settings.history.clearance_cannibalisation
@@ -217,9 +219,8 @@ def _expectations(row: Row, habit: Mapping[str, float], draws: Scenarios, phi: f
     demand, cost = _draws(row, draws)
     stock = (1 - row["loss_rate"]) * row["order_quantity"] + row["carried_over"]
     served = np.minimum(stock, demand)
-    # Stock carried over is yesterday's: of two days' life it has its last, and the freshest sell first.
-    last_day = {1: stock, 2: row["carried_over"]}.get(row["shelf_life_days"], 0.0)
-    old = np.minimum(last_day, stock - served)
+    # The freshest sell first: what is in its last day is left first.
+    old = np.minimum(habit["expiring"] if row["shelf_life_days"] > 1 else stock, stock - served)
     cleared = np.minimum(old, habit["clearance_share"] * demand)
     full = served - phi * cleared
     waste = old - cleared + phi * cleared

@@ -17,6 +17,7 @@ from replenish.planning.days import (
     plan_days,
     solve_day,
 )
+from replenish.planning.inputs import stock_at_close
 from replenish.planning.plan import (
     PlanningSession,
     make_plan,
@@ -74,4 +75,5 @@ __all__ = [
     "rule_values",
     "silent",
     "solve_day",
+    "stock_at_close",
 ]

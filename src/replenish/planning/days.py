@@ -23,6 +23,7 @@ from replenish.optimise.play import judge_week
 from replenish.optimise.rounds import NOT_SETTLED, Task, offer_rows, settle
 from replenish.optimise.scenarios import ResidualPool, draw_scenarios
 from replenish.optimise.solve import solve_menu
+from replenish.optimise.stock import from_yesterday, no_stock
 from replenish.optimise.sweep import Day
 from replenish.optimise.transfers import with_transfers
 from replenish.optimise.week import only_last_carries, solve_week
@@ -45,7 +46,7 @@ UNMOVED = (
 
 def plan_days(
     ahead: Prospect,
-    carried: pd.Series,
+    carried: pd.DataFrame,
     settings: Settings,
     locks: tuple[Override, ...] = (),
     seed: int = 0,
@@ -54,10 +55,10 @@ def plan_days(
 ) -> list[DayPlan]:
     """The planned days; several days with items that keep are planned together, stock ageing (`optimise.week`).
 
-    `carried`: item_code → stock on hand before the first day [unit]. `kept`: of earlier plans of the same prospect;
+    `carried`: stock on hand before the first day (see `optimise.stock`). `kept`: of earlier plans of the same prospect;
     days that are not linked start from it, and the last question's answer is given again.
     """
-    question = (settings, locks, tuple(carried.items()), seed)
+    question = (settings, locks, tuple(carried.itertuples()), seed)
     if kept is None:
         return _planned(ahead, carried, settings, locks, seed, progress, None)
     if question not in kept.answer:
@@ -66,8 +67,8 @@ def plan_days(
 
 
 def _planned(
-    ahead: Prospect, carried: pd.Series, settings: Settings, locks: tuple[Override, ...], seed: int, progress: Progress,
-    kept: Kept | None,
+    ahead: Prospect, carried: pd.DataFrame, settings: Settings, locks: tuple[Override, ...], seed: int,
+    progress: Progress, kept: Kept | None,
 ) -> list[DayPlan]:  # fmt: skip
     pool = joint_residuals(ahead)
     if len(ahead.dates) > 1 and stock_links(ahead, settings):
@@ -109,7 +110,7 @@ class Kept:
 
 
 def plan_day(
-    ahead: Prospect, pool: ResidualPool, day: pd.Timestamp, carried: pd.Series, settings: Settings,
+    ahead: Prospect, pool: ResidualPool, day: pd.Timestamp, carried: pd.DataFrame, settings: Settings,
     locks: tuple[Override, ...], seed: int, kept: Kept | None = None, price_tags: Mapping[str, float] | None = None,
 ) -> DayPlan:  # fmt: skip
     """One day: joint scenarios, menu of offers, optimiser, judgement on fresh scenarios.
@@ -141,15 +142,15 @@ def _tagged(ground: Groundwork, price_tags: Mapping[str, float]) -> Groundwork:
     return replace(ground, candidates=tagged)
 
 
-def _ground_key(day: pd.Timestamp, carried: pd.Series, settings: Settings, seed: int) -> Hashable:
+def _ground_key(day: pd.Timestamp, carried: pd.DataFrame, settings: Settings, seed: int) -> Hashable:
     """Everything `lay_groundwork` reads besides the prospect."""
     rules = settings.rules
     grid = (rules.order_multiple, rules.min_display, rules.goodwill)
-    return (day, tuple(carried.items()), settings.history, settings.pricing, settings.scenarios, grid, seed)
+    return (day, tuple(carried.itertuples()), settings.history, settings.pricing, settings.scenarios, grid, seed)
 
 
 def lay_groundwork(
-    ahead: Prospect, pool: ResidualPool, day: pd.Timestamp, carried: pd.Series, settings: Settings, seed: int
+    ahead: Prospect, pool: ResidualPool, day: pd.Timestamp, carried: pd.DataFrame, settings: Settings, seed: int
 ) -> Groundwork:
     """Candidates, scenarios and habits of one day; `carried` as in `plan_days`."""
     moves = settings.pricing.substitution
@@ -236,7 +237,7 @@ def day_problem(
 
 
 def _days_in_turn(
-    ahead: Prospect, pool: ResidualPool, carried: pd.Series, settings: Settings, locks: tuple[Override, ...],
+    ahead: Prospect, pool: ResidualPool, carried: pd.DataFrame, settings: Settings, locks: tuple[Override, ...],
     seed: int, progress: Progress, kept: Kept | None,
 ) -> list[DayPlan]:  # fmt: skip
     """One day after the other; what a day is expected to leave over is carried to the next, and so are price tags."""
@@ -245,7 +246,8 @@ def _days_in_turn(
     for day in ahead.dates:
         progress(f"optimise {day:%Y-%m-%d}")
         plans.append(plan_day(ahead, pool, day, carried, settings, locks, seed, kept, tags))
-        carried, listed = plans[-1].carried_on, plans[-1].judgement.lines
+        carried = from_yesterday(plans[-1].carried_on, ahead.history.items)
+        listed = plans[-1].judgement.lines
         tags |= dict(zip(listed["item_code"], listed["price"], strict=True)) if len(listed) else {}
     return [replace(p, notes=(*p.notes, ONE_BY_ONE)) for p in plans] if apart else plans
 
@@ -262,14 +264,19 @@ def _keeping(ahead: Prospect) -> bool:
 
 
 def _plan_week(
-    ahead: Prospect, pool: ResidualPool, carried: pd.Series, settings: Settings, locks: tuple[Override, ...], seed: int
+    ahead: Prospect,
+    pool: ResidualPool,
+    carried: pd.DataFrame,
+    settings: Settings,
+    locks: tuple[Override, ...],
+    seed: int,
 ) -> list[DayPlan]:
     """All days together; what is left of an item that keeps is worth its carry value after the last day only."""
     days, fresh, notes = [], [], tuple[str, ...]()
     unmoved = (UNMOVED,) if settings.pricing.substitution else ()
     for day in ahead.dates:
         drawn, unseen = _both_draws(ahead, pool, day, settings, seed)
-        stock = carried if day == ahead.dates[0] else pd.Series(dtype=float)
+        stock = carried if day == ahead.dates[0] else no_stock()
         candidates, notes = build_candidates(ahead.history, ahead.forecast, ahead.costs, day, stock, settings)
         days.append(Day(day_problem(candidates, drawn, settings, on_day(day, locks)), tuple(candidates), drawn))
         fresh.append(unseen)

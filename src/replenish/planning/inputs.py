@@ -6,18 +6,22 @@ import numpy as np
 import pandas as pd
 
 from replenish.errors import ConfigError
+from replenish.optimise.stock import no_stock
+from replenish.planning.batches import stock_by_age
 from replenish.planning.prospect import Prospect
 from replenish.records import Override, Tables
 
 
-def stock_at_close(tables: Tables, ahead: Prospect) -> pd.Series:
-    """Stock on hand at the close of `as_of` of items that keep, by item code [unit]; empty without a stock table."""
-    stock = tables.for_store(ahead.history.store).stock
-    if stock is None:
-        return pd.Series(dtype=float)
-    today = stock[stock["date"] == ahead.history.as_of].set_index("item_code")["on_hand"]
-    life = ahead.history.items.set_index("item_code")["shelf_life_days"]
-    return today[life.reindex(today.index).fillna(1).gt(1)]
+def stock_at_close(tables: Tables, ahead: Prospect) -> pd.DataFrame:
+    """Stock at the close of `as_of` of items that keep (see `optimise.stock`); empty without a stock table."""
+    own, as_of, items = tables.for_store(ahead.history.store), ahead.history.as_of, ahead.history.items
+    if own.stock is None:
+        return no_stock()
+    codes, by_age = stock_by_age(own.up_to(as_of), as_of, items)
+    life = items.set_index("item_code")["shelf_life_days"].reindex(codes).to_numpy()
+    last_day = np.arange(by_age.shape[1])[None, :] >= life[:, None] - 2
+    table = pd.DataFrame({"on_hand": by_age.sum(1), "expiring": np.where(last_day, by_age, 0.0).sum(1)}, index=codes)
+    return table[table["on_hand"] > 0]
 
 
 def checked_locks(locks: tuple[Override, ...], ahead: Prospect) -> tuple[Override, ...]:

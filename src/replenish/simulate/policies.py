@@ -14,6 +14,7 @@ from replenish.optimise.menu import Candidate, best_order as newsvendor_order, b
 from replenish.optimise.model import Problem
 from replenish.optimise.scenarios import draw_scenarios
 from replenish.optimise.solve import solve_menu
+from replenish.optimise.stock import from_yesterday
 from replenish.planning import (
     Groundwork,
     Prospect,
@@ -24,6 +25,7 @@ from replenish.planning import (
     look_ahead,
     refit_demand,
     solve_day,
+    stock_at_close,
 )
 from replenish.records import FittedModels, Override, Scenarios
 from replenish.settings import Settings
@@ -165,10 +167,13 @@ class Planner:
         """Items on tomorrow's list."""
         return [code for code, there in zip(self.codes, evening.on_market, strict=True) if there]
 
-    def carried(self, evening: Evening) -> pd.Series:
-        """Stock kept by item code [unit]."""
-        stock = pd.Series(evening.carried_over, index=self.codes)
-        return stock[stock > 0]
+    def carried(self, ahead: Prospect, view: View) -> pd.DataFrame:
+        """Stock kept (see `optimise.stock`); its age is told by the counts, else it is taken for yesterday's."""
+        stock = pd.Series(view.evening.carried_over, index=self.codes)
+        kept = from_yesterday(stock[stock > 0], ahead.history.items)
+        counted = stock_at_close(view.tables, ahead)
+        share = (counted["expiring"] / counted["on_hand"]).reindex(kept.index)
+        return kept.assign(expiring=(share * kept["on_hand"]).fillna(kept["expiring"]))
 
     def decide(self, ahead: Prospect, view: View) -> tuple[dict[str, tuple[float, float]], float, float]:
         """item_code → (order, price), and the promised and expected profit of the day."""
@@ -189,8 +194,8 @@ class Planner:
     def stock_value(self, ahead: Prospect, evening: Evening) -> float:
         """Value of the stock carried over [money]: the promise counts what is kept, not what was there."""
         cost = ahead.costs.table.set_index("item_code")["unit_cost"]
-        stock = self.carried(evening)
-        return float(STOCK_VALUE * (stock * cost.reindex(stock.index)).sum())
+        stock = pd.Series(evening.carried_over, index=self.codes)
+        return float(STOCK_VALUE * (stock * cost.reindex(stock.index).fillna(0.0)).sum())
 
 
 class IndexMargin:
@@ -244,7 +249,7 @@ class Replenish(Planner):
 
     def groundwork(self, ahead: Prospect, view: View) -> Groundwork:
         """Candidates and scenarios of the day."""
-        pool, carried = joint_residuals(ahead), self.carried(view.evening)
+        pool, carried = joint_residuals(ahead), self.carried(ahead, view)
         return lay_groundwork(ahead, pool, ahead.dates[0], carried, self.settings, self.seed)
 
     def cost_plus(self, evening: Evening) -> Array:
@@ -276,7 +281,7 @@ class PerItem(Planner):
         """One line for every candidate that is on the list and has a price."""
         day, there = ahead.dates[0], set(self.listed(view.evening))
         scenarios = scenarios_of(ahead, self.settings, self.seed)
-        carried = self.carried(view.evening)
+        carried = self.carried(ahead, view)
         found, _ = build_candidates(ahead.history, ahead.forecast, ahead.costs, day, carried, self.settings)
         price = dict(zip(self.codes, self.rule(view.evening).price, strict=True))
         wanted = [c for c in found if c.item_code in there and np.isfinite(price[c.item_code])]
@@ -318,7 +323,7 @@ class MeanDemand(Planner):
             drawn, demand=drawn.demand.mean(0, keepdims=True), cost=drawn.cost.mean(0, keepdims=True),
             elasticity=drawn.mean_elasticity[None, :], drawn_days=drawn.drawn_days[:1],
         )  # fmt: skip
-        carried = self.carried(view.evening)
+        carried = self.carried(ahead, view)
         found, _ = build_candidates(ahead.history, ahead.forecast, ahead.costs, ahead.dates[0], carried, self.settings)
         there = set(self.listed(view.evening))
         menu = build_menu([c for c in found if c.item_code in there], mean, self.settings.rules)
