@@ -131,7 +131,7 @@ def _order_reason(problem: Problem, value: dict[Any, Any], row: Any, c: Candidat
     for name, k in (("more", at + 1), ("less", at - 1)):
         if 0 <= k < len(values):
             size = abs(values.index[k] - row.order_quantity)
-            steps.append(f"{size:g} {c.unit} {name} {values.iloc[k] - now + 0.0:+.1f}")
+            steps.append(f"{size:g} {c.unit} {name} {round(values.iloc[k] - now, 2) + 0.0:+.2f}")
     display = ", the minimum display" if row.order_quantity <= c.min_display + c.order_multiple - 1e-9 else ""
     change = f": {', '.join(steps)}" if steps else ""
     return f"Order {row.order_quantity:g} {c.unit}{display}{change}."
