@@ -44,8 +44,8 @@ def test_price_index_leaves_out_what_only_one_had_on_the_shelf():
 def test_summary_pairs_the_seeds():
     seasons = pd.DataFrame({
         "world": "calm", "seed": [1, 1, 1, 2, 2, 2], "policy": ["practice", "replenish", "clairvoyant"] * 2,
-        "profit": [100.0, 130.0, 150.0, 300.0, 340.0, 350.0], "promised": 235.0})  # fmt: skip
-    for name in ("expected", "waste", "fill", "available_18", "margin", "price_index", "volume", "worst_days", "items",
+        "profit": [100.0, 130.0, 150.0, 300.0, 340.0, 350.0], "promised": 235.0, "expected": 188.0})  # fmt: skip
+    for name in ("waste", "fill", "available_18", "margin", "price_index", "volume", "worst_days", "items",
                  "attraction", "seconds"):  # fmt: skip
         seasons[name] = 1.0
     found = summary(seasons).set_index(["world", "policy"]).loc[("calm", "replenish")]
@@ -55,6 +55,7 @@ def test_summary_pairs_the_seeds():
     assert found["gain_high"] == pytest.approx(35 + 12.706 * 5, abs=0.01)
     assert found["of_clairvoyant"] == pytest.approx(470 / 500)
     assert found["promised_off"] == pytest.approx(0.0)
+    assert found["expected_off"] == pytest.approx(-0.2)  # 188 of 235
 
 
 def test_one_seed_has_no_interval():

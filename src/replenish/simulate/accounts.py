@@ -82,7 +82,7 @@ def summary(seasons: pd.DataFrame) -> pd.DataFrame:
 
     `seasons` key (world, seed, policy) with the columns of `FIGURES`. Added: seeds; gain, gain_low, gain_high (profit
     over practice's, paired), gain_share (÷ practice's), of_clairvoyant, of_clairvoyant_low, of_clairvoyant_high (share
-    of the clairvoyant's profit), promised_off (promised ÷ realised − 1).
+    of the clairvoyant's profit), promised_off, expected_off (÷ realised − 1).
     """
     worlds = [(name, rows) for name, rows in seasons.groupby("world", sort=False)]
     parts = [_of_world(str(name), rows) for name, rows in [*worlds, ("all", seasons)]]
@@ -101,7 +101,7 @@ def _of_world(world: str, seasons: pd.DataFrame) -> pd.DataFrame:
         row: dict[str, object] = {"world": world, "policy": policy, "seeds": len(mine)}
         row |= {name: mine[name].mean() for name in FIGURES}
         row |= _gain(profit, str(policy)) | _share(profit, str(policy))
-        row["promised_off"] = mine["promised"].mean() / mine["profit"].mean() - 1
+        row |= {f"{name}_off": mine[name].mean() / mine["profit"].mean() - 1 for name in ("promised", "expected")}
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from replenish.simulate.comparison import Comparison
 
 HEADINGS = (
-    "world", "policy", "profit a day", "over practice", "of clairvoyant", "promised off", "waste", "fill",
-    "at 18:00", "margin", "price index", "worst days", "items",
+    "world", "policy", "profit a day", "over practice", "of clairvoyant", "promised off", "expected off", "waste",
+    "fill", "at 18:00", "margin", "price index", "worst days", "items",
 )  # fmt: skip
 RECOVERY_HEADINGS = ("world", "policy", "week", "profit a day", "over practice", "of clairvoyant", "promised off")
 WEEKS = ("before", "first", "second", "third")
@@ -37,6 +37,7 @@ def _printed(row: Row) -> tuple[str, ...]:
         _between(row, "gain", "{:+,.0f}"),
         _between(row, "of_clairvoyant", "{:.0%}"),
         _known(row["promised_off"], "{:+.1%}"),
+        _known(row["expected_off"], "{:+.1%}"),
         f"{row['waste']:.1%}",
         f"{row['fill']:.1%}",
         f"{row['available_18']:.1%}",
