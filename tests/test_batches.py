@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from replenish.planning.batches import stock_by_age
+from replenish.planning.inputs import stock_at_close
 
 DAYS = pd.date_range("2024-03-01", periods=3)
 ITEMS = pd.DataFrame({"item_code": ["a", "b"], "shelf_life_days": [3, 1], "loss_rate": [0.1, 0.1]})
@@ -48,6 +49,20 @@ def test_a_count_below_the_books_takes_the_oldest_and_one_above_is_fresh() -> No
     assert ages(thrown_away) == pytest.approx([0, 2, 0])
     found_more = stock_by_age(tables([6, 10, 9], [0, 5, 11], [0, 10, 10]), DAYS[-1], ITEMS)
     assert ages(found_more) == pytest.approx([1, 2, 6])
+
+
+@pytest.mark.parametrize(("nights", "on_hand", "expiring"), [(1, 7.0, 4.0), (2, 3.0, 3.0)])
+def test_what_is_too_old_by_the_planned_day_is_left_out(nights: int, on_hand: float, expiring: float) -> None:
+    # At the close 3 are fresh, 4 a day old and 6 two days old; with three days of life the 6 are gone tomorrow, when
+    # the 4 are in their last day; after a closed day only the 3 are left, in their last day.
+    known = tables([6, 10, 13], [0, 5, 8], [0, 10, 110 / 9])
+    assert ages(stock_by_age(known, DAYS[-1], ITEMS)) == pytest.approx([3.0, 4.0, 6.0])
+    history = SimpleNamespace(store="main", as_of=DAYS[-1], items=ITEMS)
+    ahead = SimpleNamespace(history=history, dates=[DAYS[-1] + pd.Timedelta(days=nights)])
+    known.for_store = lambda _: known
+    known.up_to = lambda _: known
+    found = stock_at_close(known, ahead).loc["a"]
+    assert (found["on_hand"], found["expiring"]) == pytest.approx((on_hand, expiring))
 
 
 def test_the_batches_are_those_of_the_simulated_stockroom() -> None:

@@ -13,14 +13,18 @@ from replenish.records import Override, Tables
 
 
 def stock_at_close(tables: Tables, ahead: Prospect) -> pd.DataFrame:
-    """Stock at the close of `as_of` of items that keep (see `optimise.stock`); empty without a stock table."""
+    """Stock at the close of `as_of` that may still be sold on the first planned day (see `optimise.stock`).
+
+    Of items that keep; what is too old by then is left out. Empty without a stock table.
+    """
     own, as_of, items = tables.for_store(ahead.history.store), ahead.history.as_of, ahead.history.items
     if own.stock is None:
         return no_stock()
     codes, by_age = stock_by_age(own.up_to(as_of), as_of, items)
     life = items.set_index("item_code")["shelf_life_days"].reindex(codes).to_numpy()
-    last_day = np.arange(by_age.shape[1])[None, :] >= life[:, None] - 2
-    table = pd.DataFrame({"on_hand": by_age.sum(1), "expiring": np.where(last_day, by_age, 0.0).sum(1)}, index=codes)
+    left = life[:, None] - 1 - (ahead.dates[0] - as_of).days - np.arange(by_age.shape[1])[None, :]
+    units = [np.where(kept, by_age, 0.0).sum(1) for kept in (left >= 0, left == 0)]
+    table = pd.DataFrame(dict(zip(("on_hand", "expiring"), units, strict=True)), index=codes)
     return table[table["on_hand"] > 0]
 
 
