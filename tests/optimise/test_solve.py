@@ -314,5 +314,5 @@ def test_prices_between_categories_reach_the_best_ones_from_afar() -> None:
     plain, _, _ = lagrangian(structure, np.zeros(len(structure.linking)), relaxed.duals, 1e-6)
     right = min(s.value for s in tighten(structure, relaxed.duals, relaxed.objective, None, 1, 12))
     from_afar = min(s.value for s in tighten(structure, 0 * relaxed.duals, plain, None, 1, 12))
-    rounding = 1e-12 * right  # both searches may end at the very same prices: the sums then differ in the last digit only
+    rounding = 1e-12 * right  # both may end at the same prices: sums then differ in the last digit
     assert right - rounding <= from_afar <= right * 1.002 < plain

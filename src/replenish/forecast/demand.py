@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from replenish.errors import ForecastError
 from replenish.forecast.arima import future_values
+from replenish.forecast.build_up import past_new_year, without_build_up
 from replenish.forecast.coldstart import cold_start
 from replenish.forecast.features import PanelMatrix
 from replenish.forecast.hierarchy import category_factor
@@ -37,17 +40,42 @@ def forecast_matrix(
 ) -> DemandForecast:
     """Forecast of the given items and dates from the last day of the panel (see `records.DemandForecast`).
 
-    An item never sold at a full price has no demand to go by: its forecast is 0 and a note says so.
+    An item never sold at a full price has no demand to go by: its forecast is 0 and a note says so. Dates after a New
+    Year do not go by the crowd before it (`build_up.py`).
 
     Raises `ForecastError` when a date is not after the panel or further ahead than the longest horizon.
     """
-    members, bands = read_members(models), read_bands(models)
-    horizons = [int((d - m.dates[-1]).days) for d in dates]
-    if min(horizons) < 1 or max(horizons) > len(bands.horizon):
+    longest = len(models.frames["horizon"])
+    ahead = (dates - m.dates[-1]).days
+    if ahead.min() < 1 or ahead.max() > longest:
         raise ForecastError(
-            f"Forecasts reach from 1 to {len(bands.horizon)} days after {m.dates[-1]:%Y-%m-%d}; asked for "
+            f"Forecasts reach from 1 to {longest} days after {m.dates[-1]:%Y-%m-%d}; asked for "
             f"{dates[0]:%Y-%m-%d} to {dates[-1]:%Y-%m-%d}. Raise forecast.horizon_days or choose other days."
         )
+    new_years = [past_new_year(m, dates[[k]]) for k in range(len(dates))]
+    later = np.array([day is not None for day in new_years])
+    parts = [_forecast(m, models, items, item_codes, dates[~later])] if not later.all() else []
+    if later.any():
+        new_year = next(day for day in new_years if day is not None)
+        found = _forecast(without_build_up(m, new_year), models, items, item_codes, dates[later])
+        note = f"the crowd before the New Year ({new_year.day} {new_year:%B %Y}) is not expected to be there after it"
+        parts.append(replace(found, notes=(*found.notes, note)))
+    return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+def _joined(parts: list[DemandForecast]) -> DemandForecast:
+    table = pd.concat([part.table for part in parts], ignore_index=True)
+    members = pd.concat([part.members for part in parts], ignore_index=True)
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    return replace(parts[0], table=table, members=members, notes=notes)
+
+
+def _forecast(
+    m: PanelMatrix, models: FittedModels, items: pd.DataFrame, item_codes: list[str], dates: pd.DatetimeIndex
+) -> DemandForecast:
+    """The forecast of `forecast_matrix` from the panel as it is."""
+    members, bands = read_members(models), read_bands(models)
+    horizons = [int((d - m.dates[-1]).days) for d in dates]
     origin = np.array([len(m.dates) - 1])
     names = items.set_index("item_code")["item_name"]
     position = {code: k for k, code in enumerate(m.item_codes)}

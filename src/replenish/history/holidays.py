@@ -77,6 +77,14 @@ def _public_calendar(country: str, years: range) -> tuple[dict[pd.Timestamp, str
     return {pd.Timestamp(d): name for d, name in known.items()}, worked
 
 
+def new_year_days(country: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
+    """First days of the country's main New Year from `first` to `last`; raises as `calendar_features`."""
+    years = range(first.year, last.year + 1)
+    names, _ = _public_calendar(country, years)
+    days = _new_years(names, years)
+    return days[(days >= first) & (days <= last)]
+
+
 def _new_years(names: dict[pd.Timestamp, str], years: range) -> pd.DatetimeIndex:
     """First day of the main New Year of each year: the lunar one where it is a public holiday, else 1 January."""
     lunar = sorted(d for d, name in names.items() if any(word in name for word in _LUNAR_NEW_YEAR))
