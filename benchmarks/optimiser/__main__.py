@@ -180,13 +180,19 @@ def against_the_others(rows: pd.DataFrame) -> str:
 
 
 def _on_the_others(rows: pd.DataFrame) -> str:
-    """What the other solvers were given, or where to find them."""
+    """What the other solvers were given."""
     if not any(f"{name}: objective" in rows for name in OTHERS):
-        return "CBC, SCIP, plain HiGHS and the textbook model were left out of this run; see [optimiser-others.md](optimiser-others.md)."
+        return "CBC, SCIP, plain HiGHS and the textbook model were left out of this run."
     return (
         f"CBC, SCIP and plain HiGHS get the same full menu, {PEER_LIMIT_S:g} s and a gap of {PEER_GAP:.1%}; the textbook model has "
         "prices, orders and sales in\nevery scenario as variables."
     )
+
+
+def _command() -> str:
+    """The command line of this run, without the folders of this machine."""
+    given = ("PATH" if os.sep in argument else argument for argument in sys.argv[1:])
+    return " ".join(["python -m benchmarks.optimiser", *given])
 
 
 def page(rows: pd.DataFrame, weeks: pd.DataFrame, big: dict[str, Any], threads: int) -> str:
@@ -203,7 +209,7 @@ def page(rows: pd.DataFrame, weeks: pd.DataFrame, big: dict[str, Any], threads: 
     more = "\n".join(f"- {n}: {v:,.4g}" for n, v in big.items())
     return f"""# The optimiser
 
-`python -m benchmarks.optimiser` ({len(rows)} seeded shops; 60 items × 7 rungs × {SCENARIOS} scenarios, 0.5 kg multiples, 27–33
+`{_command()}` ({len(rows)} seeded shops; 60 items × 7 rungs × {SCENARIOS} scenarios, 0.5 kg multiples, 27–33
 items, 6 categories, cover, index and budget rows on; times from the scenarios to the plan, menu included; threads
 of every solver: {threads}).
 {_on_the_others(rows)}
