@@ -19,7 +19,17 @@ from replenish.evaluate.replay import realised_margin, replay_shop
 from replenish.optimise.assemble import DayPlan
 from replenish.optimise.judge import Line, judge, standard_error
 from replenish.optimise.stock import no_stock
-from replenish.planning import Prospect, fit_models, look_ahead, make_category_plan, make_plan, plan_days
+from replenish.planning import (
+    Prospect,
+    fit_models,
+    joint_residuals,
+    lay_groundwork,
+    look_ahead,
+    make_category_plan,
+    make_plan,
+    plan_days,
+    solve_day,
+)
 from replenish.records import Plan, Scenarios, Tables
 from replenish.settings import Settings, load_settings
 from replenish.sources.folder import load_tables
@@ -59,6 +69,7 @@ class Case:
     """Everything measured for the page."""
 
     plan: Plan
+    deterministic: tuple[float, float]
     frontier: pd.DataFrame
     covers: pd.DataFrame
     elasticity: pd.DataFrame
@@ -76,6 +87,7 @@ def measure(tables: Tables, settings: Settings, tell: Callable[[str], None]) -> 
     rows = [_solved(ahead, settings.override(rules__price_index_cap=cap), cap, tell) for cap in CAPS]
     covers = [_solved(ahead, settings.override(rules__cover=cover), cover, tell) for cover in COVERS]
     base = plan_days(ahead, no_stock(), settings)[0]
+    naive = deterministic(ahead, settings)
     tell("replay of the shop's own rule in June")
     before = fit_models(tables, REPLAY_FIT, settings)
     replay = replay_shop(tables, REPLAY_DAYS, before, settings)
@@ -84,7 +96,7 @@ def measure(tables: Tables, settings: Settings, tell: Callable[[str], None]) -> 
         tell(f"categories, week, κ = {cap:.0%}")
         weeks[f"{cap:.0%}"] = make_category_plan(tables, AS_OF, 7, settings.override(rules__price_index_cap=cap))
     truth = realised_margin(tables, "main")
-    return Case(plan, pd.DataFrame(rows), pd.DataFrame(covers), _elasticity(base), replay, truth, weeks)
+    return Case(plan, naive, pd.DataFrame(rows), pd.DataFrame(covers), _elasticity(base), replay, truth, weeks)
 
 
 def _solved(ahead: Prospect, settings: Settings, value: float | None, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -110,6 +122,18 @@ def _solved(ahead: Prospect, settings: Settings, value: float | None, tell: Call
         "gap": day.solution.gap,
         "status": day.solution.status,
     }
+
+
+def deterministic(ahead: Prospect, settings: Settings) -> tuple[float, float]:
+    """Promised and expected profit of the plan made with every uncertain number at its mean [money]."""
+    ground = lay_groundwork(ahead, joint_residuals(ahead), FIRST, no_stock(), settings, 0)
+    drawn = ground.scenarios
+    mean = replace(
+        drawn, demand=drawn.demand.mean(0, keepdims=True), cost=drawn.cost.mean(0, keepdims=True),
+        elasticity=drawn.mean_elasticity[None, :], drawn_days=drawn.drawn_days[:1],
+    )  # fmt: skip
+    day = solve_day(replace(ground, scenarios=mean), settings, ())
+    return day.promised, day.judged().expected()
 
 
 def _elasticity(day: DayPlan) -> pd.DataFrame:
@@ -186,6 +210,7 @@ def _question_3(case: Case) -> str:
     low, high = s["range_80"]
     binding = [r["rule"] for r in s["rules"] if r["binding"]]
     sell = lines["sell_out_probability"]
+    naive_promised, naive_expected = case.deterministic
     return f"""## Question 3: the plan for 1 July 2023
 
 27–33 of the {s["candidates"]} items sold 24–30 June, at least 2.5 kg (packs: 3) each, categories covered to 75 % as far as it
@@ -205,6 +230,7 @@ pays (a missing unit of demand value costs 0.5), the price index of no category 
 | **expected** | **{s["expected"]:,.0f} ± {s["expected_se"]:.0f}** |
 | range of one day (80 %) | {low:,.0f} … {high:,.0f} |
 | expected, on the shop's own definition | {s["shop_definition"]:,.0f} |
+| deterministic plan (every uncertain number at its mean): promised, expected | {naive_promised:,.0f}, {naive_expected:,.0f} |
 {_baseline_row(s["baseline"])}
 {_baseline_row(s["practice"])}
 
