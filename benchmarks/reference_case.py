@@ -127,12 +127,7 @@ def _solved(ahead: Prospect, settings: Settings, value: float | None, tell: Call
 def deterministic(ahead: Prospect, settings: Settings) -> tuple[float, float]:
     """Promised and expected profit of the plan made with every uncertain number at its mean [money]."""
     ground = lay_groundwork(ahead, joint_residuals(ahead), FIRST, no_stock(), settings, 0)
-    drawn = ground.scenarios
-    mean = replace(
-        drawn, demand=drawn.demand.mean(0, keepdims=True), cost=drawn.cost.mean(0, keepdims=True),
-        elasticity=drawn.mean_elasticity[None, :], drawn_days=drawn.drawn_days[:1],
-    )  # fmt: skip
-    day = solve_day(replace(ground, scenarios=mean), settings, ())
+    day = solve_day(replace(ground, scenarios=ground.scenarios.at_mean()), settings, ())
     return day.promised, day.judged().expected()
 
 

@@ -119,11 +119,7 @@ def _promise(instance: Instance, p: Problem, s: Solution) -> dict[str, float]:
 
 def _deterministic(instance: Instance, draws: Scenarios) -> dict[str, float]:
     """The plan made on the mean of the scenarios alone."""
-    mean = Scenarios(
-        draws.item_codes, draws.demand.mean(0)[None], draws.mean_elasticity[None], draws.mean_elasticity,
-        draws.cost.mean(0)[None], draws.drawn_days[:1],
-    )  # fmt: skip
-    p, s = solved(instance, mean, 0.003)
+    p, s = solved(instance, draws.at_mean(), 0.003)
     return {f"deterministic {k}": v for k, v in _promise(instance, p, s).items()}
 
 

@@ -217,6 +217,13 @@ class Scenarios:
         """Whether it is told what unserved demand finds elsewhere."""
         return self.found_elsewhere is not None
 
+    def at_mean(self) -> Scenarios:
+        """One scenario, every uncertain number at its mean, without transfers: what a deterministic plan goes by."""
+        return Scenarios(
+            self.item_codes, self.demand.mean(0)[None], self.mean_elasticity[None], self.mean_elasticity,
+            self.cost.mean(0)[None], self.drawn_days[:1],
+        )  # fmt: skip
+
     def demand_at(self, item: int, price_ratio: float) -> NDArray[np.float64]:
         """Demand of one item [unit, shape n] at `price_ratio` = price ÷ reference price, with what others pass on.
 

@@ -11,6 +11,7 @@ import pytest
 from replenish.forecast.build_up import past_new_year, without_build_up
 from replenish.forecast.demand import forecast_matrix
 from replenish.forecast.features import PanelMatrix
+from replenish.forecast.reasons import forecast_reasons
 from replenish.history.holidays import new_year_days
 from tests.forecast.shop import matrix, noisy_demand
 from tests.forecast.test_models import fit
@@ -20,14 +21,14 @@ LAST = pd.Timestamp("2022-01-31")
 CROWD = np.linspace(1.1, 2.0, 10)
 
 
-def crowded(country: str = "CN") -> tuple[PanelMatrix, np.ndarray]:
-    """150 days up to the eve of the Spring Festival of 2022; the last ten ever busier. And the demand without them."""
-    quiet = noisy_demand(150, 6)
-    demand, traffic = quiet.copy(), np.full(150, 500.0)
+def crowded(days: int = 150) -> tuple[PanelMatrix, np.ndarray]:
+    """Days up to the eve of the Spring Festival of 2022, the last ten ever busier; and demand without that crowd."""
+    quiet = noisy_demand(days, 6)
+    demand, traffic = quiet.copy(), np.full(days, 500.0)
     demand[-10:] *= CROWD[:, None]
     traffic[-10:] *= CROWD
-    m = matrix(demand, first=str((LAST - pd.Timedelta(days=149)).date()))
-    return replace(m, traffic=traffic, country=country), quiet
+    m = matrix(demand, first=str((LAST - pd.Timedelta(days=days - 1)).date()))
+    return replace(m, traffic=traffic), quiet
 
 
 def test_new_years_of_two_countries():
@@ -61,12 +62,12 @@ def test_items_keep_their_shares_of_each_day():
 def test_only_dates_after_the_new_year_are_meant():
     m, _ = crowded()
     day = pd.Timedelta(days=1)
-    assert past_new_year(m, pd.DatetimeIndex([NEW_YEAR + day])) == NEW_YEAR
-    assert past_new_year(m, pd.DatetimeIndex([NEW_YEAR])) == NEW_YEAR
+    assert past_new_year(m, NEW_YEAR + day) == NEW_YEAR
+    assert past_new_year(m, NEW_YEAR) == NEW_YEAR
     earlier = replace(m, dates=m.dates - pd.Timedelta(days=3))
-    assert past_new_year(earlier, pd.DatetimeIndex([LAST])) is None
-    assert past_new_year(replace(m, dates=m.dates + 30 * day), pd.DatetimeIndex([LAST + 31 * day])) is None
-    assert past_new_year(replace(m, dates=m.dates - 15 * day), pd.DatetimeIndex([NEW_YEAR])) is None
+    assert past_new_year(earlier, LAST) is None
+    assert past_new_year(replace(m, dates=m.dates + 30 * day), LAST + 31 * day) is None
+    assert past_new_year(replace(m, dates=m.dates - 15 * day), NEW_YEAR) is None
 
 
 def test_closed_days_and_young_shops():
@@ -114,3 +115,15 @@ def test_days_before_and_after_in_one_forecast():
     assert not [note for note in before.notes if "New Year" in note]
     sums = both.table.groupby("date")["mean"].sum()
     assert sums.iloc[2] < 0.9 * sums.iloc[1]
+
+
+def test_reasons_are_those_of_the_forecast():
+    """Factors × base level are the LightGBM member's forecast after the New Year too."""
+    m, _ = crowded(240)  # enough for LightGBM
+    models = fit(m)
+    items = pd.DataFrame({"item_code": m.item_codes, "item_name": m.item_codes})
+    found = forecast_matrix(m, models, items, list(m.item_codes), pd.DatetimeIndex([NEW_YEAR]))
+    reasons = forecast_reasons(m, models, list(m.item_codes), NEW_YEAR)
+    base = np.exp(reasons[reasons["feature"] == "log_base"].set_index("item_code")["value"])
+    mine = base * reasons.groupby("item_code")["factor"].prod() * m.price_factor(m.price[-1])
+    assert mine.to_numpy() == pytest.approx(found.members.set_index("item_code")["boosting"].to_numpy(), rel=1e-6)

@@ -25,11 +25,11 @@ REMEMBERED_DAYS = 28
 MOST = 3.0
 
 
-def past_new_year(m: PanelMatrix, dates: pd.DatetimeIndex) -> pd.Timestamp | None:
-    """The New Year whose build-up is in the panel's last weeks and that all of the `dates` follow; None without one."""
+def past_new_year(m: PanelMatrix, date: pd.Timestamp) -> pd.Timestamp | None:
+    """The New Year on or before `date` whose build-up is in the panel's last weeks; None without one."""
     last = m.dates[-1]
-    for day in new_year_days(m.country, last - pd.Timedelta(days=REMEMBERED_DAYS), dates[0]):
-        if day - pd.Timedelta(days=BUILD_UP_DAYS) <= last and day <= dates[0]:
+    for day in new_year_days(m.country, last - pd.Timedelta(days=REMEMBERED_DAYS), date):
+        if day - pd.Timedelta(days=BUILD_UP_DAYS) <= last:
             return day
     return None
 
@@ -55,9 +55,7 @@ def without_build_up(m: PanelMatrix, new_year: pd.Timestamp) -> PanelMatrix:
     return replace(m, neutral=neutral, sold=sold, traffic=traffic)
 
 
-def _busyness(
-    values: Array, dates: pd.DatetimeIndex, days: NDArray[np.int64], usual: NDArray[np.int64]
-) -> Array:  # fmt: skip
+def _busyness(values: Array, dates: pd.DatetimeIndex, days: NDArray[np.int64], usual: NDArray[np.int64]) -> Array:
     """Each of the `days` against the mean of its weekday on the `usual` days; closed days count on neither side."""
     before = pd.Series(values[usual], index=dates[usual].day_of_week)
     before = before[before > 0]

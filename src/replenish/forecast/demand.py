@@ -52,7 +52,7 @@ def forecast_matrix(
             f"Forecasts reach from 1 to {longest} days after {m.dates[-1]:%Y-%m-%d}; asked for "
             f"{dates[0]:%Y-%m-%d} to {dates[-1]:%Y-%m-%d}. Raise forecast.horizon_days or choose other days."
         )
-    new_years = [past_new_year(m, dates[[k]]) for k in range(len(dates))]
+    new_years = [past_new_year(m, date) for date in dates]
     later = np.array([day is not None for day in new_years])
     parts = [_forecast(m, models, items, item_codes, dates[~later])] if not later.all() else []
     if later.any():

@@ -7,6 +7,7 @@ import pandas as pd
 
 from replenish.errors import ForecastError
 from replenish.forecast.boosting import covariates
+from replenish.forecast.build_up import past_new_year, without_build_up
 from replenish.forecast.features import PanelMatrix, target_features
 from replenish.forecast.models import read_members
 from replenish.forecast.smoothing import smoothed_levels
@@ -33,6 +34,9 @@ def forecast_reasons(m: PanelMatrix, models: FittedModels, item_codes: list[str]
             f"items have to be known (unknown: {', '.join(unknown) or 'none'}) and the date has to lie after "
             f"{m.dates[-1]:%Y-%m-%d}."
         )
+    new_year = past_new_year(m, pd.Timestamp(date))
+    if new_year is not None:
+        m = without_build_up(m, new_year)
     known = covariates(m, smoothed_levels(m, members.smoothing))
     wanted = np.isin(m.item_codes, item_codes)[None, :]
     origin = np.array([len(m.dates) - 1])

@@ -318,11 +318,7 @@ class MeanDemand(Planner):
 
     def decide(self, ahead: Prospect, view: View) -> tuple[dict[str, tuple[float, float]], float, float]:
         """The lines of the plan made on one scenario."""
-        drawn = scenarios_of(ahead, self.settings, self.seed)
-        mean = replace(
-            drawn, demand=drawn.demand.mean(0, keepdims=True), cost=drawn.cost.mean(0, keepdims=True),
-            elasticity=drawn.mean_elasticity[None, :], drawn_days=drawn.drawn_days[:1],
-        )  # fmt: skip
+        mean = scenarios_of(ahead, self.settings, self.seed).at_mean()
         carried = self.carried(ahead, view)
         found, _ = build_candidates(ahead.history, ahead.forecast, ahead.costs, ahead.dates[0], carried, self.settings)
         there = set(self.listed(view.evening))
