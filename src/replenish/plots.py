@@ -268,9 +268,10 @@ FRONTIER_AXES = {
 }
 FRONTIERS = (
     ("replenish", "replenish+2%", "replenish+5%"),
+    ("replenish-lean", "replenish", "replenish-generous"),
     ("practice-tuned", "practice", "practice-full"),
 )
-"""Policies that differ in one thing only: how far prices may rise, how much safety the shop orders with."""
+"""Policies that differ in one thing only: how far prices may rise, what a lost sale costs, the shop's safety."""
 
 
 def policy_frontier_chart(summary: pd.DataFrame, currency: str = "RMB") -> go.Figure:
@@ -287,7 +288,7 @@ def policy_frontier_chart(summary: pd.DataFrame, currency: str = "RMB") -> go.Fi
     for k, column in enumerate(FRONTIER_AXES, start=1):
         points = go.Scatter(
             x=rows[column], y=rows["profit"], text=rows["policy"], name=column, mode="markers+text",
-            textposition="top center", marker={"size": 10, "color": colours}, showlegend=False,
+            textposition="top center", marker={"size": 10, "color": colours}, showlegend=False, cliponaxis=False,
         )  # fmt: skip
         figure.add_trace(points, row=1, col=k)
         for line in _frontier_lines(rows, column):
