@@ -85,14 +85,14 @@ class ForecastSettings(Section):
     tsb: bool = Field(True, description="use the TSB member (intermittent demand)")
     boosting: bool = Field(True, description="use the global LightGBM member")
     arima: bool = Field(True, description="use the ARIMA member for categories")
-    boosting_days: int = Field(365, ge=60, description="days of history the LightGBM member learns from")
+    boosting_days: int = Field(730, ge=60, description="days of history the LightGBM member learns from")
     validation_days: int = Field(
         364,
         ge=28,
         description="last days (at most a third of the history) on which blend weights, bands and joint residuals are "
         "measured",
     )
-    half_life_days: float = Field(180.0, gt=0, description="recency half-life of training weights")
+    half_life_days: float = Field(365.0, gt=0, description="recency half-life of training weights")
     candidate_days: int = Field(7, ge=1, description="an item sold within this many days up to as_of is a candidate")
 
 

@@ -28,16 +28,22 @@ def test_surprises_by_hand():
 
 
 def test_what_comes_again_is_found():
-    """Categories sell forecast × exp(0.5·store + 0.3·category) of the day before: shares less 30 days of 300."""
+    """Categories sell forecast × exp(0.5·store + 0.3·category) of the day before, the first only on days of its kind.
+
+    The shares are less by 30 days of none: of 214 days like the day before, of 299 days for categories.
+    """
     rng = np.random.default_rng(0)
     m = matrix(np.ones((300, 4)), category=CATEGORIES)
     store, category = rng.normal(0, 0.15, 300), np.repeat(rng.normal(0, 0.1, (300, 2)), 2, axis=1)
-    seen, targets = Surprise(store, category), np.arange(1, 300)
+    working = np.arange(340) % 7 < 5
+    seen, targets = Surprise(store, category, working), np.arange(1, 300)
     forecast = np.full((299, 4), 20.0)
-    again = np.exp(0.5 * store[:-1, None] + 0.3 * category[:-1])
+    kept = working[:299] == working[1:300]
+    assert kept.sum() == 214
+    again = np.exp(0.5 * (store[:-1] * kept)[:, None] + 0.3 * category[:-1])
     shares = carry_over(m, seen, targets, {1: forecast * again}, {1: forecast})
-    assert shares[0] == pytest.approx([0.5 / 1.1, 0.3 / 1.1], abs=0.01)
-    np.testing.assert_allclose(carried(seen, np.array([[0.5, 0.3]]), targets - 1, 1), again)
+    assert shares[0] == pytest.approx([0.5 / (1 + 30 / 214), 0.0, 0.3 / 1.1], abs=0.015)
+    np.testing.assert_allclose(carried(seen, np.array([[0.5, 0.0, 0.3]]), targets - 1, 1), again)
     assert (carried(seen, shares, targets - 1, 2) == 1).all(), "past the reach nothing is carried over"
 
 

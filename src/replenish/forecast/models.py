@@ -21,7 +21,7 @@ from replenish.forecast.intermittent import intermittent, tsb_forecasts
 from replenish.forecast.intervals import Bands, Cells, fit_bands
 from replenish.forecast.paths import joint_errors
 from replenish.forecast.smoothing import Smoothing, fit_smoothing, one_step, smoothed_levels, smoothing_forecast
-from replenish.forecast.surprise import Surprise, carried, carry_over, surprises
+from replenish.forecast.surprise import SHARES, Surprise, carried, carry_over, surprises
 from replenish.forecast.theta import theta_forecasts
 from replenish.forecast.unrest import unrest
 from replenish.records import FittedModels, JointErrors, PriceResponse
@@ -38,9 +38,10 @@ INTERMITTENT = "intermittent items"
 
 @dataclass(frozen=True)
 class Members:
-    """Fitted members of one store; `boosting` is a LightGBM text, empty when off; `categories` are its numbers.
+    """Fitted members of one store; `boosting` is the text of the LightGBM models, empty when off.
 
-    `theta` and `tsb` (whether they take part) have no parameters but those of `smoothing`.
+    `categories` are those of that member, in the order of their numbers. `theta` and `tsb` (whether they take part)
+    have no parameters but those of `smoothing`.
     """
 
     smoothing: Smoothing
@@ -248,7 +249,7 @@ def _frames(members: Members, judged: _Judged, launch: dict[tuple[str, str], flo
     """The fitted things as plain tables, ready for disk."""
     return _member_frames(members, launch) | {
         "weights": judged.weights.reset_index(),
-        "carry": pd.DataFrame(judged.carry, columns=["store", "category"]),
+        "carry": pd.DataFrame(judged.carry, columns=list(SHARES)),
         "bands": pd.DataFrame(judged.bands.quantiles),
         "horizon": pd.DataFrame(
             {"factor": judged.bands.horizon, "below": judged.bands.sides[:, 0], "above": judged.bands.sides[:, 1]}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from replenish.errors import ForecastError
-from replenish.forecast.boosting import covariates
+from replenish.forecast.boosting import boosters, covariates
 from replenish.forecast.build_up import past_new_year, without_build_up
 from replenish.forecast.features import PanelMatrix, target_features
 from replenish.forecast.models import read_members
@@ -23,8 +23,6 @@ def forecast_reasons(m: PanelMatrix, models: FittedModels, item_codes: list[str]
 
     Raises `ForecastError` without the member, for an unknown item or a date not after the panel.
     """
-    import lightgbm as lgb
-
     members = read_members(models)
     unknown = sorted(set(item_codes) - set(m.item_codes))
     horizon = int((pd.Timestamp(date) - m.dates[-1]).days)
@@ -40,10 +38,12 @@ def forecast_reasons(m: PanelMatrix, models: FittedModels, item_codes: list[str]
     known = covariates(m, smoothed_levels(m, members.smoothing))
     wanted = np.isin(m.item_codes, item_codes)[None, :]
     origin = np.array([len(m.dates) - 1])
-    booster = lgb.Booster(model_str=members.boosting)
+    fitted = boosters(members.boosting)
     rows = target_features(m, known.state, origin, horizon, members.categories, wanted)
-    rows = rows.reindex(columns=booster.feature_name())
-    parts = np.asarray(booster.predict(rows, pred_contrib=True, num_threads=1))
+    rows = rows.reindex(columns=fitted[0].feature_name())
+    # The forecast goes by the mean of the scores, so that the mean of their parts explains it exactly.
+    single = [np.asarray(one.predict(rows, pred_contrib=True, num_threads=1)) for one in fitted]
+    parts = np.mean(single, axis=0)
     codes = np.array(m.item_codes)[wanted[0]]
     names = [*rows.columns, "usual"]
     values = np.column_stack([rows.to_numpy(dtype=float), np.full(len(rows), np.nan)])

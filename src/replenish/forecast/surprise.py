@@ -1,8 +1,9 @@
 """What the last day of sales missed its forecast by, store-wide and by category, carried over to the next days.
 
-A busy or a quiet day is often followed by another: over 2021 and 2022 a third of what the store and a fifth of what a
-category (beside the store) surprised with came again the day after, half of that on the second day, nothing after the
-third. Surprises are those of the smoothing member, which needs no days kept aside to have honest errors.
+A busy or a quiet day is often followed by another of its kind: over 2021 and 2022 half of what the store surprised with
+came again on the day after where both were working days or both days off, but little from one kind to the other; of
+what a category surprised with beside the store, a fifth. On the second and third day it was somewhat less. Surprises
+are those of the smoothing member, which needs no days kept aside to have honest errors.
 """
 
 from __future__ import annotations
@@ -20,17 +21,24 @@ LIMIT = 0.4  # on the logarithm: days off by more than half are lockdowns and wr
 ANSWER_LIMIT = 0.7
 MOST_OF_FORECAST = 3.0  # single bulk sales count up to three times what was forecast
 PRIOR_DAYS = 30.0
+SHARES = ("alike", "other", "category")
+"""Of the store's surprise on days of the origin's kind and on others, and of a category's beside the store."""
 
 
 @dataclass(frozen=True)
 class Surprise:
     """Log of sold ÷ forecast in money, after every day: `store` (days), `category` beside the store (days × items).
 
-    0 where nothing was seen, at most ±0.4.
+    0 where nothing was seen, at most ±0.4. `working`: which days are working days, some weeks past the last day too.
     """
 
     store: Array
     category: Array
+    working: NDArray[np.bool_]
+
+    def alike(self, origins: NDArray[np.int64], horizon: int) -> NDArray[np.bool_]:
+        """Whether the day `horizon` days after each origin (day number) is a working day or a day off like it."""
+        return np.asarray(self.working[origins] == self.working[origins + horizon])
 
 
 def surprises(m: PanelMatrix, ahead: Array) -> Surprise:
@@ -43,7 +51,8 @@ def surprises(m: PanelMatrix, ahead: Array) -> Surprise:
     groups, position = _groups(m)
     category = _log_ratio(sold @ groups, expected @ groups)
     beside = np.where(category == 0, 0.0, category - store[:, None])[:, position]
-    return Surprise(np.clip(store, -LIMIT, LIMIT), np.clip(beside, -LIMIT, LIMIT))
+    working = m.calendar["is_workday"].to_numpy(dtype=bool)
+    return Surprise(np.clip(store, -LIMIT, LIMIT), np.clip(beside, -LIMIT, LIMIT), working)
 
 
 def _groups(m: PanelMatrix) -> tuple[Array, NDArray[np.int64]]:
@@ -60,10 +69,11 @@ def _log_ratio(sold: Array, expected: Array) -> Array:
 def carry_over(
     m: PanelMatrix, seen: Surprise, targets: NDArray[np.int64], actual: dict[int, Array], forecast: dict[int, Array]
 ) -> Array:
-    """How much of a surprise comes again: horizons up to 3 × (store, category), each between 0 and 1.
+    """How much of a surprise comes again: horizons up to 3 × `SHARES`, each between 0 and 1.
 
     Least squares over past days and categories of the log of sold ÷ forecast on the surprise at the origin, as if 30
-    days more had shown none. `actual`, `forecast`: horizon → targets × items [unit]; `targets`: day numbers.
+    days more (of each kind) had shown none. `actual`, `forecast`: horizon → targets × items [unit]; `targets`: day
+    numbers.
     """
     groups, position = _groups(m)
     first = np.array([np.flatnonzero(position == k)[0] for k in range(groups.shape[1])])
@@ -77,9 +87,11 @@ def carry_over(
         origins = targets - h
         category = seen.category[origins][:, first]
         store = np.broadcast_to(seen.store[origins][:, None], category.shape)
-        design = np.column_stack([store.ravel(), category.ravel()])
+        alike = seen.alike(origins, h)[:, None]
+        design = np.column_stack([part.ravel() for part in (store * alike, store * ~alike, category)])
         square = design.T @ design
-        prior = PRIOR_DAYS / max(len(targets), 1) * np.diag(np.maximum(np.diag(square), 1e-9))
+        days = np.maximum([alike.sum(), (~alike).sum(), len(targets)], 1)
+        prior = np.diag(PRIOR_DAYS / days * np.maximum(np.diag(square), 1e-9))
         out.append(np.clip(np.linalg.solve(square + prior, design.T @ answer), 0.0, 1.0))
     return np.array(out)
 
@@ -88,5 +100,6 @@ def carried(seen: Surprise, shares: Array, origins: NDArray[np.int64], horizon: 
     """Factor on the forecasts made at the `origins` (day numbers), origins × items; `shares`: those of `carry_over`."""
     if horizon > len(shares):
         return np.ones((len(origins), seen.category.shape[1]))
-    store, category = shares[horizon - 1]
-    return np.asarray(np.exp(store * seen.store[origins][:, None] + category * seen.category[origins]))
+    alike, other, category = shares[horizon - 1]
+    store = np.where(seen.alike(origins, horizon), alike, other) * seen.store[origins]
+    return np.asarray(np.exp(store[:, None] + category * seen.category[origins]))
