@@ -43,6 +43,16 @@ def test_a_mixture_is_found_in_steps_of_a_tenth():
     assert weights.to_numpy() == pytest.approx(np.array([[0.7, 0.3]] * 2) * 2 / 3 + 1 / 6)
 
 
+def test_a_member_for_one_group_has_no_weight_in_the_others():
+    """The second member is exact everywhere, but only the roots' own: leafy items take the first alone."""
+    actual = np.full((2, 3), 7.0)
+    weights = blend_weights(
+        actual, np.ones_like(actual), {"smoothing": actual + 1, "tsb": actual}, GROUPS, only={"tsb": "roots"}
+    )
+    assert weights.loc["leafy"].to_list() == pytest.approx([1, 0])
+    assert weights.loc["roots"].to_list() == pytest.approx([1 / 6, 5 / 6])
+
+
 def test_days_that_do_not_teach_do_not_decide_the_blend():
     actual = np.array([[4.0] * 3, [4.0] * 3])
     members = {"smoothing": np.array([[4.0] * 3, [99.0] * 3]), "boosting": np.array([[5.0] * 3, [4.0] * 3])}

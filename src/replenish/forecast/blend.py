@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -13,10 +15,17 @@ STEPS = 10
 EQUAL_SHARE = 1 / 3  # of the weights, given to all members alike
 
 
-def blend_weights(actual: Array, weight: Array, members: dict[str, Array], groups: NDArray[np.str_]) -> pd.DataFrame:
+def blend_weights(
+    actual: Array,
+    weight: Array,
+    members: dict[str, Array],
+    groups: NDArray[np.str_],
+    only: Mapping[str, str] = MappingProxyType({}),
+) -> pd.DataFrame:
     """Weights per group (rows) and member (columns, summing to 1) with the least weighted absolute error.
 
-    `actual`, `weight` and each member: cells × items; `groups`: per item. Weights are tried in steps of a tenth on the
+    `actual`, `weight` and each member: cells × items; `groups`: per item; `only`: member → the one group in which it
+    has a weight. Weights are tried in steps of a tenth on the
     cells every member has. To a group's error that of all groups is added (shrinkage): weights of small groups found
     on their own were worse than everybody's on days they had not seen. The best are then pulled a third of the way to
     equal ones (Stock & Watson 2004): the best member of last year is not always that of the next month.
@@ -28,10 +37,12 @@ def blend_weights(actual: Array, weight: Array, members: dict[str, Array], group
     labels, group = np.unique(np.broadcast_to(groups, seen.shape)[seen], return_inverse=True)
     losses = np.stack([_losses(actual[seen] - point @ columns, weight[seen], group, len(labels)) for point in grid])
     pooled = losses.sum(1)
-    best = {str(label): grid[(losses[:, k] + pooled).argmin()] for k, label in enumerate(labels)}
-    everywhere = grid[pooled.argmin()]
-    chosen = {str(label): best.get(str(label), everywhere) for label in np.unique(groups)}
-    rows = {label: (1 - EQUAL_SHARE) * point + EQUAL_SHARE / len(names) for label, point in chosen.items()}
+    own = {str(label): losses[:, k] for k, label in enumerate(labels)}
+    rows = {}
+    for label in map(str, np.unique(groups)):
+        takes_part = np.array([only.get(name, label) == label for name in names])
+        loss = np.where((grid[:, ~takes_part] == 0).all(1), own.get(label, 0.0) + pooled, np.inf)
+        rows[label] = (1 - EQUAL_SHARE) * grid[loss.argmin()] + EQUAL_SHARE * takes_part / takes_part.sum()
     return pd.DataFrame(rows, index=pd.Index(names)).T.rename_axis("category")
 
 

@@ -168,7 +168,7 @@ def _validate(m: PanelMatrix, past: Members, settings: Settings, validation: int
     worth = np.vstack([m.weight[targets] * np.nan_to_num(m.price[targets - h]) for h in horizons])
     observed = np.vstack([actual[h] for h in horizons])
     stacked = {k: np.vstack([cells[h][k] * price[h] for h in horizons]) for k in cells[1]}
-    weights = blend_weights(observed, worth, stacked, groups)
+    weights = blend_weights(observed, worth, stacked, groups, {"tsb": INTERMITTENT})
     mixed = {h: blended(cells[h], weights, groups) * price[h] for h in horizons}
     seen, state = recent_errors(m, past.smoothing)
     carry = carry_over(m, seen, targets, actual, mixed)
