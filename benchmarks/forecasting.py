@@ -117,7 +117,7 @@ def peers(python: Path, items: int) -> list[tuple[str, float]]:
 
 
 def shop_rows(folder: Path) -> list[str]:
-    """Nightly refit and tomorrow from kept models of a store."""
+    """Weekly fit, nightly refit and tomorrow from kept models of a store."""
     tables, settings = load_tables(folder), load_settings(data=folder)
     evening = evening_before(tables, tables.stores[0], None, settings)
     kept = []
@@ -128,7 +128,7 @@ def shop_rows(folder: Path) -> list[str]:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     return [
         _row("everything fitted: price response, members, blend weights, conformal bands", first, "≤ 30 s a night"),
-        _row("of it the demand models (members, blend weights, bands)", demand, "≤ 5 min a week"),
+        _row("members fitted again, blend weights and bands kept", demand, "≤ 30 s a night"),
         _row("tomorrow from kept models, history built anew", ahead, "≤ 2 s"),
         _row("of it the history", history, ""),
         f"| peak memory, GB | {memory:.2f} | | ≤ 2 GB |",
