@@ -221,7 +221,7 @@ def _of_group(scenarios: Scenarios, switching: Switching, group: int) -> tuple[S
         codes, scenarios.demand[:, mine], scenarios.elasticity[:, mine], scenarios.mean_elasticity[mine],
         scenarios.cost[:, mine], scenarios.drawn_days,
     )  # fmt: skip
-    return draws, Switching(switching.group[mine], switching.price[mine], switching.share[mine])
+    return draws, Switching(switching.group[mine], switching.weight[mine], switching.share[mine])
 
 
 def holds(problem: Problem, rows: Sequence[int]) -> bool:
