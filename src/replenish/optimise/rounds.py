@@ -28,6 +28,7 @@ from replenish.optimise.judge import Line
 from replenish.optimise.menu import Candidate, Menu
 from replenish.optimise.model import Problem
 from replenish.optimise.search import objective_of, relative_gap, shortfall
+from replenish.optimise.steps import bettered
 from replenish.optimise.swaps import MenuOf, Shelf, Swap, exchanged, holds, shelf, swaps
 from replenish.optimise.transfers import charged, with_transfers
 from replenish.pricing.substitution import Switching
@@ -38,6 +39,7 @@ Pose = Callable[[Scenarios], Problem]
 Solve = Callable[[Problem, Sequence[int], float], Solution]
 MOST_ROUNDS = 5
 FIRST_GAP = 0.005  # of the plan before anything has moved, which only starts the rounds
+MOST_CUTS = 2  # of orders the menu does not have
 MOST_SWEEPS = 2  # through all exchanges
 ROUNDS_AFTER = 2  # of an exchange
 LEAST_GAIN = 5e-4  # of the objective: what an exchange is taken up for
@@ -100,9 +102,7 @@ def _rounds(task: Task, lines: Sequence[Line], most: int) -> Settled:
     """Rounds of transfers and menu that start from these lines."""
     best: Settled | None = None
     for number in range(1, most + 1):
-        moved = with_transfers(task.scenarios, lines, task.switching)
-        problem = replace(task.pose(moved), offset=charged(moved, lines))
-        rows = offer_rows(problem.menu, lines)
+        lines, moved, problem, rows = _posed(task, lines)
         answer = task.solve(problem, rows, task.gap)
         if len(rows) == len(lines):
             own = _under_own_transfers(problem, rows, answer, task.gap)
@@ -110,9 +110,53 @@ def _rounds(task: Task, lines: Sequence[Line], most: int) -> Settled:
                 best = Settled(problem, own, moved, number)
             if own.gap <= task.gap:
                 break
-        lines = chosen_lines(problem, answer, task.candidates)
+            lines = _onward(task, problem, lines, rows, answer)
+            if not lines:
+                break
+        else:
+            lines = chosen_lines(problem, answer, task.candidates)
     # No plan's offers were in its own menu: the last one is feasible, but its gap holds for the transfers before it.
     return best or Settled(problem, replace(answer, status=NOT_SETTLED), moved, most, own=False)
+
+
+def _posed(task: Task, lines: Sequence[Line]) -> tuple[Sequence[Line], Scenarios, Problem, tuple[int, ...]]:
+    """The lines, the scenarios and the problem they pose, and their rows in its menu.
+
+    Orders beyond the menu, for shoppers that do not come, are cut to its largest; that changes what moves again.
+    """
+    for cut in range(MOST_CUTS + 1):
+        moved = with_transfers(task.scenarios, lines, task.switching)
+        problem = replace(task.pose(moved), offset=charged(moved, lines))
+        rows = offer_rows(problem.menu, lines)
+        if len(rows) == len(lines) or cut == MOST_CUTS:
+            break
+        lines = _cut(problem.menu, lines)
+    return lines, moved, problem, rows
+
+
+def _cut(menu: Menu, lines: Sequence[Line]) -> list[Line]:
+    """The lines with orders that the menu has: the nearest at their price; without those it has no offer for."""
+    offers = menu.offers[["item_code", "price", "order_quantity"]]
+    offers = offers[offers["item_code"].isin([x.candidate.item_code for x in lines])]
+    orders = {
+        (str(code), round(float(str(price)), 6)): rows.to_numpy()
+        for (code, price), rows in offers.groupby(["item_code", "price"])["order_quantity"]
+    }
+    out = []
+    for line in lines:
+        some = orders.get((line.candidate.item_code, round(line.price, 6)))
+        if some is not None:
+            out.append(replace(line, order_quantity=float(some[np.abs(some - line.order_quantity).argmin()])))
+    return out
+
+
+def _onward(
+    task: Task, problem: Problem, lines: Sequence[Line], rows: Sequence[int], answer: Solution
+) -> Sequence[Line]:
+    """The lines bettered by the answer's changes; none when none of them betters the lines."""
+    plan = shelf(problem, tuple(rows), lines, task.scenarios, task.candidates, task.switching, task.menu_of)
+    after = bettered(plan, chosen_lines(problem, answer, task.candidates), answer.chosen)
+    return [] if {*map(id, after)} == {*map(id, lines)} else after
 
 
 def _swapped(task: Task, best: Settled) -> list[Line] | None:
