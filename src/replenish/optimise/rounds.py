@@ -8,6 +8,8 @@ newsvendors who decide apart overstock: Netessine & Rudi, Operations Research 20
 served with what the others' spare stock would have earned of it, at the margin of the last plan; what that plan is
 charged is given back as a constant, so that the objective is the profit of all items together.
 
+The answer of a round becomes the next plan only as far as it betters the last one (see `steps`).
+
 The gap of a plan is to what its own transfers would allow. They tell of each item left out what would come to it if it
 alone came in, which two that come in together cannot both have; so where much is left out (no cover asked for, few
 places) the gap can stay open by per cents with no better plan to be found. Such a plan is called “not settled”.
