@@ -8,8 +8,6 @@ newsvendors who decide apart overstock: Netessine & Rudi, Operations Research 20
 served with what the others' spare stock would have earned of it, at the margin of the last plan; what that plan is
 charged is given back as a constant, so that the objective is the profit of all items together.
 
-The answer of a round becomes the next plan only as far as it betters the last one (see `steps`).
-
 The gap of a plan is to what its own transfers would allow. They tell of each item left out what would come to it if it
 alone came in, which two that come in together cannot both have; so where much is left out (no cover asked for, few
 places) the gap can stay open by per cents with no better plan to be found. Such a plan is called “not settled”.
@@ -30,7 +28,6 @@ from replenish.optimise.judge import Line
 from replenish.optimise.menu import Candidate, Menu
 from replenish.optimise.model import Problem
 from replenish.optimise.search import objective_of, relative_gap, shortfall
-from replenish.optimise.steps import bettered
 from replenish.optimise.swaps import MenuOf, Shelf, Swap, exchanged, holds, shelf, swaps
 from replenish.optimise.transfers import charged, with_transfers
 from replenish.pricing.substitution import Switching
@@ -41,7 +38,6 @@ Pose = Callable[[Scenarios], Problem]
 Solve = Callable[[Problem, Sequence[int], float], Solution]
 MOST_ROUNDS = 5
 FIRST_GAP = 0.005  # of the plan before anything has moved, which only starts the rounds
-MOST_CUTS = 2  # of orders the menu does not have
 MOST_SWEEPS = 2  # through all exchanges
 ROUNDS_AFTER = 2  # of an exchange
 LEAST_GAIN = 5e-4  # of the objective: what an exchange is taken up for
@@ -104,7 +100,9 @@ def _rounds(task: Task, lines: Sequence[Line], most: int) -> Settled:
     """Rounds of transfers and menu that start from these lines."""
     best: Settled | None = None
     for number in range(1, most + 1):
-        lines, moved, problem, rows = _posed(task, lines)
+        moved = with_transfers(task.scenarios, lines, task.switching)
+        problem = replace(task.pose(moved), offset=charged(moved, lines))
+        rows = offer_rows(problem.menu, lines)
         answer = task.solve(problem, rows, task.gap)
         if len(rows) == len(lines):
             own = _under_own_transfers(problem, rows, answer, task.gap)
@@ -112,53 +110,9 @@ def _rounds(task: Task, lines: Sequence[Line], most: int) -> Settled:
                 best = Settled(problem, own, moved, number)
             if own.gap <= task.gap:
                 break
-            lines = _onward(task, problem, lines, rows, answer)
-            if not lines:
-                break
-        else:
-            lines = chosen_lines(problem, answer, task.candidates)
+        lines = chosen_lines(problem, answer, task.candidates)
     # No plan's offers were in its own menu: the last one is feasible, but its gap holds for the transfers before it.
     return best or Settled(problem, replace(answer, status=NOT_SETTLED), moved, most, own=False)
-
-
-def _posed(task: Task, lines: Sequence[Line]) -> tuple[Sequence[Line], Scenarios, Problem, tuple[int, ...]]:
-    """The lines, the scenarios and the problem they pose, and their rows in its menu.
-
-    Orders beyond the menu, for shoppers that do not come, are cut to its largest; that changes what moves again.
-    """
-    for cut in range(MOST_CUTS + 1):
-        moved = with_transfers(task.scenarios, lines, task.switching)
-        problem = replace(task.pose(moved), offset=charged(moved, lines))
-        rows = offer_rows(problem.menu, lines)
-        if len(rows) == len(lines) or cut == MOST_CUTS:
-            break
-        lines = _cut(problem.menu, lines)
-    return lines, moved, problem, rows
-
-
-def _cut(menu: Menu, lines: Sequence[Line]) -> list[Line]:
-    """The lines with orders that the menu has: the nearest at their price; without those it has no offer for."""
-    offers = menu.offers[["item_code", "price", "order_quantity"]]
-    offers = offers[offers["item_code"].isin([x.candidate.item_code for x in lines])]
-    orders = {
-        (str(code), round(float(str(price)), 6)): rows.to_numpy()
-        for (code, price), rows in offers.groupby(["item_code", "price"])["order_quantity"]
-    }
-    out = []
-    for line in lines:
-        some = orders.get((line.candidate.item_code, round(line.price, 6)))
-        if some is not None:
-            out.append(replace(line, order_quantity=float(some[np.abs(some - line.order_quantity).argmin()])))
-    return out
-
-
-def _onward(
-    task: Task, problem: Problem, lines: Sequence[Line], rows: Sequence[int], answer: Solution
-) -> Sequence[Line]:
-    """The lines bettered by the answer's changes; none when none of them betters the lines."""
-    plan = shelf(problem, tuple(rows), lines, task.scenarios, task.candidates, task.switching, task.menu_of)
-    after = bettered(plan, chosen_lines(problem, answer, task.candidates), answer.chosen)
-    return [] if {*map(id, after)} == {*map(id, lines)} else after
 
 
 def _swapped(task: Task, best: Settled) -> list[Line] | None:
