@@ -85,6 +85,14 @@ def test_a_plan_outside_its_own_menu_is_never_called_optimal(monkeypatch: pytest
     assert chosen_lines(found.problem, found.solution) == {"red": (2.0, 8.0)}
 
 
+def test_orders_beyond_the_menu_are_cut_and_the_plan_judged_under_its_own_transfers() -> None:
+    # Thirty red ones for eight shoppers: the menu ends at eight (six of their own, two of green's four), which earn 8.
+    given = task(DRAWS, Switching(np.array([0, 0]), np.full(2, 2.0), np.full(2, 0.5)), RULES)
+    found = rounds._cut_to_menu(given, [Line(PEPPERS[0], 2.0, 30.0)], 5)
+    assert chosen_lines(found.problem, found.solution) == {"red": (2.0, 8.0)}
+    assert (found.own, found.solution.objective, found.solution.status) == (True, 8.0, "optimal")
+
+
 def test_a_sold_out_item_passes_on_what_it_could_not_serve() -> None:
     switching = Switching(np.array([0, 0]), np.full(2, 2.0), np.full(2, 0.5))
     lines = [Line(PEPPERS[0], 2.0, 3.0), Line(PEPPERS[1], 2.0, 9.0)]

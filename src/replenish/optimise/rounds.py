@@ -38,6 +38,7 @@ Pose = Callable[[Scenarios], Problem]
 Solve = Callable[[Problem, Sequence[int], float], Solution]
 MOST_ROUNDS = 5
 FIRST_GAP = 0.005  # of the plan before anything has moved, which only starts the rounds
+MOST_CUTS = 4  # of orders the menu does not have
 MOST_SWEEPS = 2  # through all exchanges
 ROUNDS_AFTER = 2  # of an exchange
 LEAST_GAIN = 5e-4  # of the objective: what an exchange is taken up for
@@ -111,8 +112,37 @@ def _rounds(task: Task, lines: Sequence[Line], most: int) -> Settled:
             if own.gap <= task.gap:
                 break
         lines = chosen_lines(problem, answer, task.candidates)
-    # No plan's offers were in its own menu: the last one is feasible, but its gap holds for the transfers before it.
-    return best or Settled(problem, replace(answer, status=NOT_SETTLED), moved, most, own=False)
+    return best or _cut_to_menu(task, lines, most)
+
+
+def _cut_to_menu(task: Task, lines: Sequence[Line], rounds: int) -> Settled:
+    """The lines with orders their own menu has, under their own transfers, when no round ended with such a plan.
+
+    Orders beyond the menu are for shoppers who do not come; cutting them changes what moves, and with it the menu.
+    Where that does not end, the plan is one of the menu before it, and its gap holds for the transfers before it.
+    """
+    for _ in range(MOST_CUTS):
+        moved = with_transfers(task.scenarios, lines, task.switching)
+        problem = replace(task.pose(moved), offset=charged(moved, lines))
+        rows = offer_rows(problem.menu, lines)
+        if len(rows) == len(lines) and holds(problem, rows):
+            answer = task.solve(problem, rows, task.gap)
+            return Settled(problem, _under_own_transfers(problem, rows, answer, task.gap), moved, rounds)
+        lines = _cut(problem.menu, lines)
+    answer = task.solve(problem, rows, task.gap)
+    return Settled(problem, replace(answer, status=NOT_SETTLED), moved, rounds, own=False)
+
+
+def _cut(menu: Menu, lines: Sequence[Line]) -> list[Line]:
+    """The lines with the nearest orders the menu has at their prices; without those it has no offer for."""
+    by_price = menu.offers.assign(price=menu.offers["price"].round(6)).groupby(["item_code", "price"])
+    orders = {key: rows.to_numpy() for key, rows in by_price["order_quantity"]}
+    out = []
+    for line in lines:
+        some = orders.get((line.candidate.item_code, round(line.price, 6)))
+        if some is not None:
+            out.append(replace(line, order_quantity=float(some[np.abs(some - line.order_quantity).argmin()])))
+    return out
 
 
 def _swapped(task: Task, best: Settled) -> list[Line] | None:
