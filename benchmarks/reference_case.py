@@ -268,6 +268,9 @@ Cover α, at κ = 0:
 
 {table(case.covers, "α")}
 
+A plan at a wide gap is not the best one: rounds of menu and transfers swing where much is left out. A plan with more cover is
+allowed with less, too, so where it earns more, it is the better plan.
+
 Item demand is inelastic, so profit rises with price right up to the guardrail: what a looser cap adds is a price rise, not
 better planning. How far the gain hangs on the elasticities (same plan, same baseline, fresh scenarios in which every
 elasticity is our estimate times the factor; κ = 0):

@@ -25,10 +25,10 @@ def blend_weights(
     """Weights per group (rows) and member (columns, summing to 1) with the least weighted absolute error.
 
     `actual`, `weight` and each member: cells × items; `groups`: per item; `only`: member → the one group in which it
-    has a weight. Weights are tried in steps of a tenth on the
-    cells every member has. To a group's error that of all groups is added (shrinkage): weights of small groups found
-    on their own were worse than everybody's on days they had not seen. The best are then pulled a third of the way to
-    equal ones (Stock & Watson 2004): the best member of last year is not always that of the next month.
+    has a weight. Weights are tried in steps of a tenth on the cells every member has. To a group's error that of all
+    groups is added (shrinkage): weights of small groups found on their own were worse than everybody's on days they had
+    not seen. The best are then pulled a third of the way to equal ones (Stock & Watson 2004): the best member of last
+    year is not always that of the next month.
     """
     names = list(members)
     grid = _simplex(len(names))

@@ -101,9 +101,7 @@ def _rounds(task: Task, lines: Sequence[Line], most: int) -> Settled:
     """Rounds of transfers and menu that start from these lines."""
     best: Settled | None = None
     for number in range(1, most + 1):
-        moved = with_transfers(task.scenarios, lines, task.switching)
-        problem = replace(task.pose(moved), offset=charged(moved, lines))
-        rows = offer_rows(problem.menu, lines)
+        moved, problem, rows = _posed(task, lines)
         answer = task.solve(problem, rows, task.gap)
         if len(rows) == len(lines):
             own = _under_own_transfers(problem, rows, answer, task.gap)
@@ -115,6 +113,13 @@ def _rounds(task: Task, lines: Sequence[Line], most: int) -> Settled:
     return best or _cut_to_menu(task, lines, most)
 
 
+def _posed(task: Task, lines: Sequence[Line]) -> tuple[Scenarios, Problem, tuple[int, ...]]:
+    """The scenarios with what these lines make move, the problem they pose, and the lines' rows in its menu."""
+    moved = with_transfers(task.scenarios, lines, task.switching)
+    problem = replace(task.pose(moved), offset=charged(moved, lines))
+    return moved, problem, offer_rows(problem.menu, lines)
+
+
 def _cut_to_menu(task: Task, lines: Sequence[Line], rounds: int) -> Settled:
     """The lines with orders their own menu has, under their own transfers, when no round ended with such a plan.
 
@@ -122,9 +127,7 @@ def _cut_to_menu(task: Task, lines: Sequence[Line], rounds: int) -> Settled:
     Where that does not end, the plan is one of the menu before it, and its gap holds for the transfers before it.
     """
     for _ in range(MOST_CUTS):
-        moved = with_transfers(task.scenarios, lines, task.switching)
-        problem = replace(task.pose(moved), offset=charged(moved, lines))
-        rows = offer_rows(problem.menu, lines)
+        moved, problem, rows = _posed(task, lines)
         if len(rows) == len(lines) and holds(problem, rows):
             answer = task.solve(problem, rows, task.gap)
             return Settled(problem, _under_own_transfers(problem, rows, answer, task.gap), moved, rounds)
@@ -159,9 +162,7 @@ def _swapped(task: Task, best: Settled) -> list[Line] | None:
         after = lines
         for swap in taken:
             after = exchanged(after, swap.leaver, swap.entrant)
-        moved = with_transfers(task.scenarios, after, task.switching)
-        problem = replace(task.pose(moved), offset=charged(moved, after))
-        rows = offer_rows(problem.menu, after)
+        _, problem, rows = _posed(task, after)
         better = objective_of(problem, rows) + problem.offset > best.solution.objective
         if better and len(rows) == len(after) and holds(problem, rows):
             return after
