@@ -125,15 +125,16 @@ class Oracle(Replenish):
         return ground
 
     def moving(self) -> np.ndarray:
-        """Share of each item's demand (by value) that goes to its rivals when it is not there."""
+        """Share of each item's shoppers that go to its rivals when it is not there."""
         market, day, out = self.market, self.evening.stage.first, np.full(len(self.codes), np.nan)
-        base = market.expected_demand(day, self.price, self.there)
+        basket = self.evening.stage.world.column("basket")
+        base = market.expected_demand(day, self.price, self.there) / basket
         for k in np.flatnonzero(self.there):
             without = self.there.copy()
             without[k] = False
-            more = market.expected_demand(day, self.price, without) - base
+            more = market.expected_demand(day, self.price, without) / basket - base
             more[k] = 0.0
-            out[k] = (more * self.price).sum() / (base[k] * self.price[k])
+            out[k] = more.sum() / base[k]
         return out
 
     def drawn(self, demand: np.ndarray, ground: Groundwork, seed: int) -> np.ndarray:

@@ -268,7 +268,7 @@ FRONTIER_AXES = {
 }
 FRONTIERS = (
     ("replenish", "replenish+2%", "replenish+5%"),
-    ("replenish-lean", "replenish", "replenish-generous"),
+    ("replenish-lean", "replenish-default", "replenish", "replenish-generous"),
     ("practice-tuned", "practice", "practice-full"),
 )
 """Policies that differ in one thing only: how far prices may rise, what a lost sale costs, the shop's safety."""

@@ -115,7 +115,7 @@ def test_a_swap_is_worth_what_the_whole_plan_is_worth_more_and_keeps_the_rules(
 
 
 def test_a_plan_that_has_settled_is_bettered_by_a_swap(monkeypatch: pytest.MonkeyPatch) -> None:
-    draws, limits = _world(19)
+    draws, limits = _world(75)
     given = task(draws, GROUPS, limits, ITEMS)
     found = settle(given)
     monkeypatch.setattr(rounds, "MOST_SWEEPS", 0)

@@ -9,6 +9,7 @@ import pytest
 from replenish.pricing.substitution import (
     Switching,
     estimate_transfer_share,
+    purchases_per_unit,
     substitute_groups,
 )
 from replenish.records import DemandHistory
@@ -19,7 +20,9 @@ OPEN = PricingSettings(transfer_sd=5.0)  # a prior hardly believed, so that the 
 
 
 def _history(days: int = 300, groups: int = 4, items: int = 8, sells_out: bool = False, seed: int = 0) -> DemandHistory:
-    """Items off the shelf one day in eight; of their demand `TRUE` goes to the others of the group, by value.
+    """Items off the shelf one day in eight; their shoppers go to the others of the group by value, or leave.
+
+    `TRUE` stay when the item alone is missing.
 
     `sells_out`: on days of high group demand the first item sells out at half its demand.
     """
@@ -35,9 +38,11 @@ def _history(days: int = 300, groups: int = 4, items: int = 8, sells_out: bool =
         if sells_out:
             served[mood > np.quantile(mood, 0.8), 0] *= 0.5
         wish = level * mood[:, None] * np.exp(rng.normal(0, 0.1, (days, items)))
-        lost = (wish * price * (1 - served)).sum(1, keepdims=True)
         worth = level * price * offered
-        demand = (wish + TRUE * lost * worth / worth.sum(1, keepdims=True) / price) * offered
+        there = worth.sum(1, keepdims=True)
+        leave = (level @ price - level * price) * (1 - TRUE) / TRUE
+        lost = (wish * price * (1 - served) / (there - worth + leave)).sum(1, keepdims=True)
+        demand = (wish + lost * worth / price) * offered
         for i in range(items):
             parts.append(pd.DataFrame({
                 "item_code": f"g{g}i{i}", "category": f"g{g}", "date": dates, "closed": False,
@@ -120,8 +125,8 @@ def _switching() -> Switching:
 
 
 def test_transfers_by_hand() -> None:
-    # Values 2·10 = 20, 4·5 = 20, 1·60 = 60. Item 0 is not listed: half of its 20 money moves, to items 1 and 2 by
-    # value 20 : 60, so 2.5 and 7.5 money, which is 0.625 and 7.5 units.
+    # Purchases 2·10 = 20, 4·5 = 20, 1·60 = 60. Item 0 alone is not listed: half of its 20 move, to items 1 and 2 as
+    # 20 : 60, so 2.5 and 7.5 purchases, which is 0.625 and 7.5 units.
     demand = np.array([[10.0, 5.0, 60.0]])
     listed = np.array([False, True, True])
     out = _switching().transfers(demand, listed, listed[None, :].astype(float))
@@ -129,12 +134,32 @@ def test_transfers_by_hand() -> None:
 
 
 def test_an_unlisted_item_would_get_its_part_if_it_were_listed() -> None:
-    # Items 0 and 1 are not listed. If item 1 were, it would share item 0's 10 money with item 2: 20 : 60, so 2.5 money.
+    # Items 0 and 1 are not listed. If item 1 were, it would share item 0's 20 purchases with item 2's 60 and those who
+    # leave, 80 (half of them when item 0 alone is missing): 20 · 20/160 = 2.5. Item 0 would get as many of item 1.
     demand = np.array([[10.0, 5.0, 60.0]])
     listed = np.array([False, False, True])
     out = _switching().transfers(demand, listed, listed[None, :].astype(float))
-    # Item 2, as things are, gets all of both: 10 + 10 money.
-    assert out[0] == pytest.approx([10 * 20 / (20 + 60) / 2, 2.5 / 4, 20.0])
+    # Item 2, as things are, gets 20 · 60/140 of each: with two gone, fewer than half stay.
+    assert out[0] == pytest.approx([2.5 / 2, 2.5 / 4, 2 * 20 * 60 / 140])
+
+
+def test_the_one_item_left_does_not_get_all_the_shoppers_of_a_bare_shelf() -> None:
+    # Nine of ten alike are missing. One by one half of each nine's purchases would stay, with the others there; all
+    # gone, 9 · 1/(1 + 9) move to the one left: it sells 1.9, and can never sell more than 1/(1 − τ) = 2 times its own.
+    ten = Switching(np.zeros(10, dtype=np.int64), np.ones(10), np.full(10, 0.5))
+    listed = np.arange(10) == 0
+    out = ten.transfers(np.ones((1, 10)), listed, listed[None, :].astype(float))
+    assert out[0, 0] == pytest.approx(0.9)
+
+
+def test_purchases_per_unit_come_from_transactions_or_else_from_prices() -> None:
+    rows = {"item_code": ["a", "a", "b"], "category": "leafy", "unit": "kg", "date": pd.Timestamp("2024-05-01"),
+            "reference_price": [4.0, 6.0, 9.0], "sold": [10.0, 30.0, 0.0]}  # fmt: skip
+    counted = pd.DataFrame(rows | {"transactions": [20, 60, 0]})
+    # Item a: 2 a kg (80 of 40 kg; 5 more at the category's 2 a kg change nothing); b, never sold: its category's.
+    assert purchases_per_unit(counted).to_dict() == pytest.approx({"a": 2.0, "b": 2.0})
+    daily = pd.DataFrame(rows | {"transactions": [1, 1, 0]})
+    assert purchases_per_unit(daily).to_dict() == {"a": 5.0, "b": 9.0}
 
 
 def test_demand_stays_in_its_group() -> None:

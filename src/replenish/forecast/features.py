@@ -12,7 +12,7 @@ from replenish.forecast.surroundings import Surroundings
 from replenish.history.holidays import calendar_features
 from replenish.history.places import day_numbers
 from replenish.pricing.assortment import Assortment, assortment_factor
-from replenish.pricing.substitution import substitute_groups
+from replenish.pricing.substitution import purchases_per_unit, substitute_groups
 from replenish.records import DemandHistory, PriceResponse
 
 Array = NDArray[np.float64]
@@ -114,7 +114,8 @@ def with_assortment(m: PanelMatrix, history: DemandHistory, share: pd.Series, co
     groups = substitute_groups(history.items).reindex(list(m.item_codes)).to_numpy(dtype=str)
     tau = pd.Series(m.category).map(share).fillna(float(share.mean())).to_numpy(dtype=float)
     is_open = ~history.calendar["closed"].to_numpy(dtype=bool)
-    value = np.nan_to_num(m.neutral * m.price_factor(m.price) * m.price)
+    per_unit = purchases_per_unit(panel).reindex(list(m.item_codes)).to_numpy(dtype=float)
+    value = np.nan_to_num(m.neutral * m.price_factor(m.price) * per_unit)
     group = np.unique(groups, return_inverse=True)[1]
     factor, assortment = assortment_factor(value, availability, m.weight, is_open, tau, group)
     if not counted:

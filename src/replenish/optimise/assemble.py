@@ -243,10 +243,11 @@ def _forecast(day: DayPlan, forecast: DemandForecast) -> pd.DataFrame:
 
 
 def _switching(switching: Switching, scenarios: Scenarios, table: pd.DataFrame) -> dict[str, Any]:
-    """Group within which demand moves and share that moves, in the order of the table."""
+    """Group within which demand moves, share that moves and purchases per unit, in the order of the table."""
     at = [scenarios.item_codes.index(code) for code in table["item_code"]]
     return {
         "substitute_group": switching.group[at], "transfer_share": switching.share[at],
+        "purchases_per_unit": switching.weight[at],
     }  # fmt: skip
 
 

@@ -18,11 +18,11 @@ TOLERANCE = 1e-6  # of an item's mean demand
 def transfer_faults(plan: Plan, scenarios: Mapping[str, Scenarios]) -> list[str]:
     """Listed items whose scenarios hold other transfers than the formula gives, one sentence each.
 
-    T_j = Σ_{i≠j} τ_i · (1 − A_i) · D_i · (p⁰_i / p⁰_j) · V_j / Σ_{k≠i, listed or j} V_k within the group (see
-    `pricing.substitution`), written out item by item. Plans without the columns `substitute_group` and `transfer_share`
-    in their forecast are not looked at.
+    T_j = Σ_{i≠j} (1 − A_i) · N_i · V_j / (Σ_{k≠i, listed} V_k + O_i) ÷ n_j within the group (see
+    `pricing.substitution`), written out item by item. Plans without the columns `substitute_group`, `transfer_share`
+    and `purchases_per_unit` in their forecast are not looked at.
     """
-    if "transfer_share" not in plan.forecast:
+    if not {"substitute_group", "transfer_share", "purchases_per_unit"} <= set(plan.forecast):
         return []
     out = []
     for date, table in plan.forecast.groupby("date"):
@@ -41,19 +41,21 @@ def transfer_faults(plan: Plan, scenarios: Mapping[str, Scenarios]) -> list[str]
 def _moved(facts: pd.DataFrame, listed: pd.DataFrame, draws: Scenarios) -> dict[str, Array]:
     """Demand that reaches each listed item [unit at the reference price], by scenario; `draws` without transfers."""
     demand = {code: draws.demand[:, draws.item_codes.index(code)] for code in facts.index}
-    price = facts["reference_price"].to_dict()
-    value = {code: price[code] * float(demand[code].mean()) for code in facts.index}
+    per_unit = facts["purchases_per_unit"].to_dict()
+    value = {code: per_unit[code] * float(demand[code].mean()) for code in facts.index}
     out: dict[str, Array] = {}
     for j in listed.index:
         total = np.zeros(draws.n)
         group = facts.index[facts["substitute_group"] == facts.loc[j, "substitute_group"]]
         for i in group:
-            rivals = sum(value[k] for k in group if k != i and k in listed.index)
-            if i == j or rivals <= 0:
+            if i == j:
                 continue
+            share = max(float(facts.loc[i, "transfer_share"]), 1e-9)
+            leaving = (1 - share) / share * sum(value[k] for k in group if k != i)
+            rivals = sum(value[k] for k in group if k != i and k in listed.index)
             served = _served(listed.loc[i], i, draws) if i in listed.index else 0.0
-            left = facts.loc[i, "transfer_share"] * (1 - served) * demand[i]
-            total = total + left * price[i] / price[j] * value[j] / rivals
+            purchases = (1 - served) * demand[i] * per_unit[i]
+            total = total + purchases * value[j] / (rivals + leaving) / per_unit[j]
         out[str(j)] = total
     return out
 

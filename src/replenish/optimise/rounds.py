@@ -8,6 +8,8 @@ newsvendors who decide apart overstock: Netessine & Rudi, Operations Research 20
 served with what the others' spare stock would have earned of it, at the margin of the last plan; what that plan is
 charged is given back as a constant, so that the objective is the profit of all items together.
 
+The answer of a round becomes the next plan only as far as it betters the last one (see `steps`).
+
 The gap of a plan is to what its own transfers would allow. They tell of each item left out what would come to it if it
 alone came in, which two that come in together cannot both have; so where much is left out (no cover asked for, few
 places) the gap can stay open by per cents with no better plan to be found. Such a plan is called “not settled”.
@@ -28,6 +30,7 @@ from replenish.optimise.judge import Line
 from replenish.optimise.menu import Candidate, Menu
 from replenish.optimise.model import Problem
 from replenish.optimise.search import objective_of, relative_gap, shortfall
+from replenish.optimise.steps import bettered
 from replenish.optimise.swaps import MenuOf, Shelf, Swap, exchanged, holds, shelf, swaps
 from replenish.optimise.transfers import charged, with_transfers
 from replenish.pricing.substitution import Switching
@@ -38,7 +41,7 @@ Pose = Callable[[Scenarios], Problem]
 Solve = Callable[[Problem, Sequence[int], float], Solution]
 MOST_ROUNDS = 5
 FIRST_GAP = 0.005  # of the plan before anything has moved, which only starts the rounds
-MOST_CUTS = 4  # of orders the menu does not have
+MOST_CUTS = 2  # of orders the menu does not have
 MOST_SWEEPS = 2  # through all exchanges
 ROUNDS_AFTER = 2  # of an exchange
 LEAST_GAIN = 5e-4  # of the objective: what an exchange is taken up for
@@ -101,43 +104,56 @@ def _rounds(task: Task, lines: Sequence[Line], most: int) -> Settled:
     """Rounds of transfers and menu that start from these lines."""
     best: Settled | None = None
     for number in range(1, most + 1):
-        moved, problem, rows = _posed(task, lines)
+        lines, moved, problem, rows = _posed(task, lines)
         answer = task.solve(problem, rows, task.gap)
-        if len(rows) == len(lines):
+        if len(rows) == len(lines) and holds(problem, rows):
             own = _under_own_transfers(problem, rows, answer, task.gap)
             if best is None or own.objective > best.solution.objective:
                 best = Settled(problem, own, moved, number)
             if own.gap <= task.gap:
                 break
-        lines = chosen_lines(problem, answer, task.candidates)
+            lines = _onward(task, problem, lines, rows, answer)
+            if not lines:
+                break
+        else:
+            lines = chosen_lines(problem, answer, task.candidates)
     return best or _cut_to_menu(task, lines, most)
 
 
-def _posed(task: Task, lines: Sequence[Line]) -> tuple[Scenarios, Problem, tuple[int, ...]]:
+def _cut_to_menu(task: Task, lines: Sequence[Line], rounds: int) -> Settled:
+    """The lines under their own transfers when no round ended with such a plan.
+
+    Where they cannot be cut to their own menu, the plan is one of the menu before it, and its gap holds for that.
+    """
+    lines, moved, problem, rows = _posed(task, lines)
+    answer = task.solve(problem, rows, task.gap)
+    if len(rows) == len(lines) and holds(problem, rows):
+        return Settled(problem, _under_own_transfers(problem, rows, answer, task.gap), moved, rounds)
+    return Settled(problem, replace(answer, status=NOT_SETTLED), moved, rounds, own=False)
+
+
+def _posed(task: Task, lines: Sequence[Line]) -> tuple[Sequence[Line], Scenarios, Problem, tuple[int, ...]]:
+    """The lines, the scenarios and the problem they pose, and their rows in its menu.
+
+    Orders beyond the menu, for shoppers that do not come, are cut to its largest; that changes what moves again.
+    """
+    for cut in range(MOST_CUTS + 1):
+        moved, problem, rows = _moved(task, lines)
+        if len(rows) == len(lines) or cut == MOST_CUTS:
+            break
+        lines = _cut(problem.menu, lines)
+    return lines, moved, problem, rows
+
+
+def _moved(task: Task, lines: Sequence[Line]) -> tuple[Scenarios, Problem, tuple[int, ...]]:
     """The scenarios with what these lines make move, the problem they pose, and the lines' rows in its menu."""
     moved = with_transfers(task.scenarios, lines, task.switching)
     problem = replace(task.pose(moved), offset=charged(moved, lines))
     return moved, problem, offer_rows(problem.menu, lines)
 
 
-def _cut_to_menu(task: Task, lines: Sequence[Line], rounds: int) -> Settled:
-    """The lines with orders their own menu has, under their own transfers, when no round ended with such a plan.
-
-    Orders beyond the menu are for shoppers who do not come; cutting them changes what moves, and with it the menu.
-    Where that does not end, the plan is one of the menu before it, and its gap holds for the transfers before it.
-    """
-    for _ in range(MOST_CUTS):
-        moved, problem, rows = _posed(task, lines)
-        if len(rows) == len(lines) and holds(problem, rows):
-            answer = task.solve(problem, rows, task.gap)
-            return Settled(problem, _under_own_transfers(problem, rows, answer, task.gap), moved, rounds)
-        lines = _cut(problem.menu, lines)
-    answer = task.solve(problem, rows, task.gap)
-    return Settled(problem, replace(answer, status=NOT_SETTLED), moved, rounds, own=False)
-
-
 def _cut(menu: Menu, lines: Sequence[Line]) -> list[Line]:
-    """The lines with the nearest orders the menu has at their prices; without those it has no offer for."""
+    """The lines with orders that the menu has: the nearest at their price; without those it has no offer for."""
     by_price = menu.offers.assign(price=menu.offers["price"].round(6)).groupby(["item_code", "price"])
     orders = {key: rows.to_numpy() for key, rows in by_price["order_quantity"]}
     out = []
@@ -146,6 +162,15 @@ def _cut(menu: Menu, lines: Sequence[Line]) -> list[Line]:
         if some is not None:
             out.append(replace(line, order_quantity=float(some[np.abs(some - line.order_quantity).argmin()])))
     return out
+
+
+def _onward(
+    task: Task, problem: Problem, lines: Sequence[Line], rows: Sequence[int], answer: Solution
+) -> Sequence[Line]:
+    """The lines bettered by the answer's changes; none when none of them betters the lines."""
+    plan = shelf(problem, tuple(rows), lines, task.scenarios, task.candidates, task.switching, task.menu_of)
+    after = bettered(plan, chosen_lines(problem, answer, task.candidates), answer.chosen)
+    return [] if {*map(id, after)} == {*map(id, lines)} else after
 
 
 def _swapped(task: Task, best: Settled) -> list[Line] | None:
@@ -162,7 +187,7 @@ def _swapped(task: Task, best: Settled) -> list[Line] | None:
         after = lines
         for swap in taken:
             after = exchanged(after, swap.leaver, swap.entrant)
-        _, problem, rows = _posed(task, after)
+        _, problem, rows = _moved(task, after)
         better = objective_of(problem, rows) + problem.offset > best.solution.objective
         if better and len(rows) == len(after) and holds(problem, rows):
             return after

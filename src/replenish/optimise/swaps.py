@@ -88,7 +88,7 @@ def swaps(plan: Shelf, late: Callable[[], bool] = lambda: False) -> list[Swap]:
     the worst scenarios; these, suppliers' minimums and hard cover are left to who takes a swap. Once it is `late` no
     more are looked for.
     """
-    now = {g: worth(plan, g, _lines_of(plan, g)) for g in plan.draws}
+    now = {g: worth(plan, g, lines_of(plan, g)) for g in plan.draws}
     before, entrants, found = objective(plan.problem, now.values()), _Entrants(plan), list[Swap]()
     for leaver in (None, *_leavers(plan)):
         if late():
@@ -96,7 +96,7 @@ def swaps(plan: Shelf, late: Callable[[], bool] = lambda: False) -> list[Swap]:
         without = dict(now)
         if leaver is not None:
             g = plan.group[leaver.candidate.item_code]
-            without[g] = worth(plan, g, exchanged(_lines_of(plan, g), leaver, None))
+            without[g] = worth(plan, g, exchanged(lines_of(plan, g), leaver, None))
             fewer = objective(plan.problem, without.values()) - before
             if fewer > 0 and entrants.may_go(leaver):
                 found.append(Swap(leaver, None, fewer))
@@ -104,7 +104,7 @@ def swaps(plan: Shelf, late: Callable[[], bool] = lambda: False) -> list[Swap]:
             g = plan.group[line.candidate.item_code]
             guess = objective(plan.problem, (without | {g: without[g].plus(menu)}).values()) - before
             if guess > -NEARLY * abs(menu.value):
-                parts = without | {g: worth(plan, g, exchanged(_lines_of(plan, g), leaver, line))}
+                parts = without | {g: worth(plan, g, exchanged(lines_of(plan, g), leaver, line))}
                 gain = objective(plan.problem, parts.values()) - before
                 found += [Swap(leaver, line, gain)] if gain > 0 else []
     return sorted(found, key=lambda swap: -swap.gain)
@@ -156,7 +156,7 @@ class _Entrants:
         self.plan = plan
         self.unlisted = [c for code, c in plan.candidates.items() if code not in set(chosen["item_code"])]
         self.sums = dict(zip(chosen["item_code"], rows, strict=True))
-        self.room = _limits(plan.problem) - rows.sum(axis=0)
+        self.room = sum_limits(plan.problem) - rows.sum(axis=0)
         self.fewest = plan.problem.rules.n_min if plan.problem.active("shelf_count_min") else 0
         moved = {g: with_transfers(*_swapped(plan, g, None)) for g in plan.draws}
         self.known = {c.item_code: self.offers(c, moved[plan.group[c.item_code]]) for c in self.unlisted}
@@ -197,14 +197,15 @@ class _Entrants:
 def _swapped(plan: Shelf, group: int, leaver: Line | None) -> tuple[Scenarios, list[Line], Switching]:
     """A group's scenarios, its lines without the leaver, and how demand moves in it."""
     scenarios, switching = plan.draws[group]
-    return scenarios, [x for x in _lines_of(plan, group) if x is not leaver], switching
+    return scenarios, [x for x in lines_of(plan, group) if x is not leaver], switching
 
 
 def _leavers(plan: Shelf) -> list[Line]:
     return [x for x in plan.lines if x.candidate.item_code not in plan.problem.must_list]
 
 
-def _lines_of(plan: Shelf, group: int) -> list[Line]:
+def lines_of(plan: Shelf, group: int) -> list[Line]:
+    """The plan's lines of a group."""
     return [x for x in plan.lines if plan.group[x.candidate.item_code] == group]
 
 
@@ -221,7 +222,7 @@ def _of_group(scenarios: Scenarios, switching: Switching, group: int) -> tuple[S
         codes, scenarios.demand[:, mine], scenarios.elasticity[:, mine], scenarios.mean_elasticity[mine],
         scenarios.cost[:, mine], scenarios.drawn_days,
     )  # fmt: skip
-    return draws, Switching(switching.group[mine], switching.price[mine], switching.share[mine])
+    return draws, Switching(switching.group[mine], switching.weight[mine], switching.share[mine])
 
 
 def holds(problem: Problem, rows: Sequence[int]) -> bool:
@@ -231,13 +232,18 @@ def holds(problem: Problem, rows: Sequence[int]) -> bool:
         problem.active("shelf_count_min") and len(rows) < problem.rules.n_min
     ):
         return False
-    if (_sums(problem, chosen).sum(axis=0) > _limits(problem) + TOLERANCE).any():
+    if (_sums(problem, chosen).sum(axis=0) > sum_limits(problem) + TOLERANCE).any():
         return False
     least = problem.rules.min_supplier_order if problem.active("supplier_minimum") else None
     spent = [chosen["spend"][chosen["supplier"] == s].sum() for s in set(chosen["supplier"]) - {""}]
     if least is not None and any(s < least - TOLERANCE for s in spent):
         return False
     return not problem.rules.hard_cover or max(shortfall(problem, rows).values(), default=0.0) <= TOLERANCE
+
+
+def row_sums(problem: Problem, rows: Sequence[int]) -> Array:
+    """What the offers in these rows of the menu add to the rules that add up (rows × rules)."""
+    return _sums(problem, _columns(problem, rows))
 
 
 def _columns(problem: Problem, rows: Sequence[int]) -> Columns:
@@ -254,7 +260,7 @@ def _sums(problem: Problem, offers: Columns) -> Array:
     return np.column_stack([*plain, *index]).astype(float)
 
 
-def _limits(problem: Problem) -> Array:
+def sum_limits(problem: Problem) -> Array:
     """The most each of `_sums` may come to."""
     rules = problem.rules
     most = [rules.n_max if problem.active("shelf_count_max") else None]

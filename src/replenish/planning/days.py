@@ -156,9 +156,8 @@ def lay_groundwork(
     moves = settings.pricing.substitution
     scenarios, fresh = _both_draws(on_full_shelf(ahead) if moves else ahead, pool, day, settings, seed)
     candidates, notes = build_candidates(ahead.history, ahead.forecast, ahead.costs, day, carried, settings)
-    prices = {c.item_code: c.terms.reference_price for c in candidates}
     response = ahead.models.price_response
-    switching = switching_between(ahead.history, scenarios.item_codes, prices, response) if moves else None
+    switching = switching_between(ahead.history, scenarios.item_codes, response) if moves else None
     return Groundwork(day, tuple(candidates), scenarios, fresh, shop_habits(ahead.history), switching, notes)
 
 

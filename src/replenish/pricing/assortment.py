@@ -1,13 +1,13 @@
 """Assortment out, then in again: demand as it would be with every item on the shelf, and back to any shelf.
 
-What an item sells depends on which rivals stand beside it: of what a missing rival would have sold, the share τ moves
-to the others of its group by their value (`substitution`). Levels learnt on one assortment are wrong on another, so
+What an item sells depends on which rivals stand beside it: shoppers of a missing rival move to the others of its group
+by their purchases, or leave (`substitution`). Levels learnt on one assortment are wrong on another, so
 demand is freed from the assortment before it is forecast, as it is freed from the price:
 
-    q_j = D_j · (1 + f_j),   f_j = Σ_{i≠j} τ_i · (1 − A_i) · V_i / Σ_{k≠i on the shelf} V_k
+    q_j = D_j · (1 + f_j),   f_j = Σ_{i≠j} (1 − A_i) · V_i / (Σ_{k≠i} A_k·V_k + O_i)
 
-D demand with all items of the catalogue on the shelf, A availability (0 not on offer … 1 all day), V value of an item's
-demand. Items not sold for two months are no part of the catalogue: nobody looks for them.
+D demand with all items of the catalogue on the shelf, A availability (0 not on offer … 1 all day), V an item's
+purchases, O_i as in `substitution`. Items not sold for two months are no part of the catalogue: nobody looks for them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from replenish.pricing.substitution import outside
 
 Array = NDArray[np.float64]
 CATALOGUE_DAYS = 60
@@ -29,14 +31,15 @@ LARGEST_INFLOW = 1.0  # what more than doubles an item's demand is another shop
 def inflow(value: Array, availability: Array, share: Array, group: NDArray[np.int64]) -> Array:
     """f: what reaches each item from missing rivals, as a share of its own demand; days × items.
 
-    `value` [money] and `availability` (0–1): days × items; `share` τ and `group` number: per item.
+    `value` [purchases] and `availability` (0–1): days × items; `share` τ and `group` number: per item.
     """
     missing, there = value * (1 - availability), value * availability
     out = np.zeros_like(value)
     for number in np.unique(group):
         mine = np.flatnonzero(group == number)
-        rivals = there[:, mine].sum(1, keepdims=True) - there[:, mine]
-        moved = share[mine] * np.divide(missing[:, mine], rivals, out=np.zeros_like(rivals), where=rivals > 1e-9)
+        others = there[:, mine].sum(1, keepdims=True) - there[:, mine]
+        rivals = others + outside(value[:, mine], share[mine])
+        moved = np.divide(missing[:, mine], rivals, out=np.zeros_like(rivals), where=others > 1e-9)
         out[:, mine] = moved.sum(1, keepdims=True) - moved
     return np.asarray(np.minimum(out, LARGEST_INFLOW))
 
@@ -45,7 +48,7 @@ def inflow(value: Array, availability: Array, share: Array, group: NDArray[np.in
 class Assortment:
     """How items of one shelf share shoppers on the last known day, per item.
 
-    `value` of its demand [money], 0 outside the catalogue; `recent`: availability over the last week; `share`: τ;
+    `value`: its purchases a day, 0 outside the catalogue; `recent`: availability over the last week; `share`: τ;
     `group`: number of its group; `freed`: whether past demand was freed from it.
     """
 
@@ -70,8 +73,8 @@ def assortment_factor(
 ) -> tuple[Array, Assortment]:  # fmt: skip
     """1 + f of every day (days × items), 1 on closed days, and the assortment of the last day.
 
-    `value` [money]: demand at the reference price, as sold; `weight`: how far a day teaches. The catalogue is that of
-    the last day throughout, so that no item's level jumps when a rival enters or leaves it.
+    `value` [purchases]: demand at the reference price, as sold; `weight`: how far a day teaches. The catalogue is that
+    of the last day throughout, so that no item's level jumps when a rival enters or leaves it.
     """
     taught = weight > 0
     here = taught[-CATALOGUE_DAYS:].any(0)

@@ -45,8 +45,9 @@ INDEX_MARGIN = 0.008
 INDEX_CATCH_UP = 0.15  # share of a day's excess that goes into the next day's margin
 WIDEST_MARGIN = 0.05
 
+# A lost sale costs more than by default (`rules.goodwill`), so that about as much is served as the shop is used to.
 SEASON_SETTINGS = Settings().override(
-    solver__gap=0.01, solver__threads=1, solver__time_limit_s=20.0, rules__min_display=1.0,
+    solver__gap=0.01, solver__threads=1, solver__time_limit_s=20.0, rules__min_display=1.0, rules__goodwill=0.45,
     forecast__candidate_days=60, scenarios__fresh=500, rules__price_index_cap=0.0,
 )  # fmt: skip
 
@@ -352,6 +353,7 @@ POLICIES: dict[str, Callable[[Stage], SeasonPolicy]] = {
     "replenish+2%": _replenish(rules__price_index_cap=0.02),
     "replenish+5%": _replenish(rules__price_index_cap=0.05),
     "replenish-lean": _replenish(rules__goodwill=0.0),
+    "replenish-default": _replenish(rules__goodwill=Settings().rules.goodwill),
     "replenish-generous": _replenish(rules__goodwill=0.6),
     "replenish-cvar": _replenish(rules__risk_weight=0.3),
     "replenish-no-pricing": _replenish(False, rules__price_index_cap=None),
