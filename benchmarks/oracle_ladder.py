@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from replenish.forecast.intervals import QUANTILE_NAMES
 from replenish.planning import Groundwork, Prospect
 from replenish.simulate.clairvoyant import Clairvoyant, Plan, Shelf
 from replenish.simulate.draws import draw_category, play_draws
@@ -94,7 +95,8 @@ class Oracle(Replenish):
                 pd.Series(market.expected_demand(day, self.price, self.there), index=self.codes)
             )
             scale = np.sqrt(true / table["mean"].clip(lower=1e-6)).clip(0.3, 3.0)
-            table = table.assign(mean=true, sigma=table["sigma"] * scale)
+            shape = {q: (true + (table[q] - table["mean"]) * scale).clip(lower=0.0) for q in QUANTILE_NAMES}
+            table = table.assign(mean=true, sigma=table["sigma"] * scale, **shape)
             # The true means are those of a full shelf already.
             full = replace(ahead.matrix, assortment=None)
             ahead = replace(ahead, matrix=full, forecast=replace(ahead.forecast, table=table))

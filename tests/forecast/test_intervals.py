@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from replenish.forecast.intervals import QUANTILES, Cells, _conformal, fit_bands
+from replenish.forecast.intervals import QUANTILES, Cells, _conformal, fit_bands, quantile_values
 
 
 def simulated(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -94,3 +94,11 @@ def test_sides_of_the_band_widen_apart_from_each_other():
     table = bands.quantile_table(mean[:1], mean[:1], calm[:1], 2)[0]
     assert table[low] == pytest.approx(100 - 12.8, abs=1.0)
     assert table[high] == pytest.approx(100 + 38.4, abs=2.5)
+
+
+def test_values_between_and_beyond_the_quantiles():
+    # Quantiles 1 … 9 at 0.025, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975: halfway from 0.25 to 0.50 lies 4.5,
+    # halfway to the lowest 0.5; above the highest the chance of more halves with every unit, as it does from 8 to 9.
+    given = np.arange(1.0, 10.0)
+    level = np.array([0.0125, 0.375, 0.975, 0.9875, 0.99375])[:, None]
+    assert quantile_values(given[None, :], level)[:, 0] == pytest.approx([0.5, 4.5, 9.0, 10.0, 11.0])

@@ -1,4 +1,4 @@
-"""Scenarios: disjoint past days for plan and judge, means that stay where the forecasts are, seeds that reproduce."""
+"""Scenarios: disjoint past days for plan and judge, quantiles that stay the forecasts', seeds that reproduce."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from replenish.errors import ForecastError
+from replenish.forecast.intervals import QUANTILE_NAMES, QUANTILES
 from replenish.optimise.scenarios import ResidualPool, _stratified, draw_scenarios, residual_pool
 from replenish.records import CostForecast, DemandForecast, PriceResponse, Scenarios
 
@@ -26,7 +28,8 @@ def _residuals(days: int = 60, seed: int = 0) -> pd.DataFrame:
 
 def _world(mean: tuple[float, ...] = (50.0, 30.0, 2.0)) -> tuple[DemandForecast, CostForecast, PriceResponse]:
     table = pd.DataFrame({"item_code": CODES, "date": DAY, "category": CATEGORIES.to_numpy(), "mean": mean})
-    table["sigma"] = [10.0, 6.0, 3.0]
+    for name, z in zip(QUANTILE_NAMES, norm.ppf(QUANTILES), strict=True):
+        table[name] = (table["mean"] + np.array([10.0, 6.0, 3.0]) * z).clip(lower=0.0)
     costs = pd.DataFrame({"item_code": CODES, "date": DAY, "unit_cost": [2.0, 4.0, 8.0], "log_sd": [0.1, 0.2, 0.0]})
     items = pd.DataFrame({
         "item_code": CODES, "category": CATEGORIES.to_numpy(), "elasticity": [-0.8, -0.5, -1.2], "sd_item": 0.3,
@@ -49,20 +52,26 @@ def test_plan_and_judge_share_no_past_day() -> None:
 
 
 def test_residuals_of_other_days_are_not_used_either() -> None:
-    # On the days of the judge demand was 3σ = 30 higher; the plan's scenarios must not notice.
+    # On the days of the plan the peppers err together, on those of the judge each the other way.
     table = _residuals()
-    table.iloc[1::2] += 3.0
+    table["C"] = np.where(np.arange(60) % 2 == 0, table["B"], -table["B"])
     pool = residual_pool(table, CATEGORIES, set(), False)
-    plan, fresh = _draw("plan", 4000, pool=pool), _draw("fresh", 4000, pool=pool)
-    assert fresh.demand[:, 0].mean() - plan.demand[:, 0].mean() == pytest.approx(30.0, abs=3.0)
+    tie = [np.corrcoef(_draw(half, 4000, pool=pool).demand[:, 1:].T)[0, 1] for half in ("plan", "fresh")]
+    assert tie[0] > 0.8
+    assert tie[1] < 0.1
 
 
-def test_demand_has_the_mean_of_the_forecast() -> None:
-    # Standard error of 4,000 draws from whole days with σ = 10: about 0.2; the item drawn near zero is cut at zero.
-    demand = _draw("all", 4000).demand
-    assert demand.min() >= 0
-    assert (demand[:, 2] == 0).any()
-    assert demand.mean(0) == pytest.approx([50.0, 30.0, 2.0], rel=0.06)
+def test_demand_has_the_quantiles_of_the_forecast_whatever_days_are_drawn_from() -> None:
+    # Levels lie one in every 4,000th: an empirical quantile is off by at most a 4,000th of probability.
+    forecast = _world()[0].table
+    for shift in (0.0, 3.0):
+        pool = residual_pool(_residuals() + shift, CATEGORIES, set(), False)
+        demand = _draw("plan", 4000, pool=pool).demand
+        assert demand.min() >= 0
+        for name, q in zip(QUANTILE_NAMES, QUANTILES, strict=True):
+            assert np.quantile(demand, q, axis=0) == pytest.approx(forecast[name].to_numpy(), abs=0.15)
+        # A normal distribution between its 2.5 and 97.5 % quantiles, with exponential tails: still 50 and 30.
+        assert demand[:, :2].mean(0) == pytest.approx([50.0, 30.0], rel=0.02)
 
 
 def test_items_of_a_category_move_together() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from replenish.pricing.assortment import Assortment, assortment_factor, inflow
+from replenish.pricing.assortment import Assortment, assortment_factor, inflow, inflow_while_there
 
 GROUP = np.array([0, 0, 0, 1])
 HALF = np.full(4, 0.5)
@@ -19,6 +19,17 @@ def test_half_of_a_missing_rival_moves_to_the_others_by_their_value() -> None:
 def test_nothing_moves_on_a_full_shelf_nor_without_rivals() -> None:
     assert inflow(VALUE[None, :], np.ones((1, 4)), HALF, GROUP)[0] == pytest.approx(0.0)
     assert inflow(VALUE[None, :], np.array([[0.0, 0.0, 0.0, 1.0]]), HALF, GROUP)[0] == pytest.approx(0.0)
+
+
+def test_nothing_comes_from_a_rival_that_sells_out_later() -> None:
+    # Item 0 lasts half of the day, item 1 a quarter, item 2 all of it. Of item 1's 20, weighed against 10 + 60 there
+    # and (20 + 60) outside, 20/150 of a rival's demand moves: to item 0 in its second quarter, half of its time.
+    there = np.array([[0.5, 0.25, 1.0, 1.0]])
+    out = inflow_while_there(VALUE[None, :], there, HALF, GROUP)[0]
+    from_zero, from_one = 20 / (5 + 60 + 80), 20 / (10 + 60 + 80)
+    assert out == pytest.approx([from_one / 2, 0.0, from_zero / 2 + 0.75 * from_one, 0.0])
+    # Who is there all day gets what `inflow` says.
+    assert out[2] == pytest.approx(inflow(VALUE[None, :], there, HALF, GROUP)[0, 2])
 
 
 def test_the_inflow_is_bounded() -> None:

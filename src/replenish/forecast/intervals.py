@@ -125,3 +125,19 @@ def _conformal(scores: Array) -> Array:
     n = len(ordered)
     rank = [np.ceil(q * (n + 1)) if q >= 0.5 else np.floor(q * (n + 1)) for q in QUANTILES]
     return np.asarray(ordered[np.clip(np.array(rank, dtype=int) - 1, 0, n - 1)])
+
+
+def quantile_values(quantiles: Array, level: Array) -> Array:
+    """The value at each `level` (draws × …) of distributions given by their `quantiles` (… × len(QUANTILES)).
+
+    Lines between the quantiles, from 0 on below the lowest, an exponential tail through the last two above the highest.
+    """
+    out = np.empty_like(level)
+    highest, rest = QUANTILES[-1], 1 - QUANTILES[-1]
+    for place in np.ndindex(*quantiles.shape[:-1]):
+        given, u = quantiles[place], level[:, *place]
+        inside = np.interp(u, (0.0, *QUANTILES), (0.0, *given))
+        slope = (given[-1] - given[-2]) / np.log((1 - QUANTILES[-2]) / rest)
+        tail = given[-1] + slope * np.log(rest / np.maximum(1 - u, 1e-12))
+        out[:, *place] = np.where(u > highest, tail, inside)
+    return out

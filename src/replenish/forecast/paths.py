@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replenish.errors import ForecastError
-from replenish.forecast.intervals import QUANTILE_NAMES, QUANTILES
+from replenish.forecast.intervals import QUANTILE_NAMES, QUANTILES, quantile_values
 from replenish.records import DemandForecast, JointErrors
 
 Array = NDArray[np.float64]
@@ -99,7 +99,7 @@ def sample_paths(forecast: DemandForecast, n: int, seed: int = 0) -> DemandPaths
     rank = scores.argsort(axis=0).argsort(axis=0)
     level = (rank + rng.random(rank.shape)) / n
     quantiles = table[list(QUANTILE_NAMES)].to_numpy(dtype=float).reshape(*shape, len(QUANTILES))
-    return DemandPaths(dates, codes, _values(quantiles, level))
+    return DemandPaths(dates, codes, quantile_values(quantiles, level))
 
 
 def _factor_draws(
@@ -124,18 +124,4 @@ def _own_draws(
     for k in range(1, shape[0]):
         tie = joint.persistence ** int(horizons[k] - horizons[k - 1])
         out[:, k] = tie * out[:, k - 1] + np.sqrt(1 - tie**2) * out[:, k]
-    return out
-
-
-def _values(quantiles: Array, level: Array) -> Array:
-    """The forecast's quantile at each `level` (paths × dates × items): lines between the given ones, from 0 on below
-    the lowest, an exponential tail through the last two above the highest."""
-    out = np.empty_like(level)
-    highest, rest = QUANTILES[-1], 1 - QUANTILES[-1]
-    for day, item in np.ndindex(*quantiles.shape[:2]):
-        given, u = quantiles[day, item], level[:, day, item]
-        inside = np.interp(u, (0.0, *QUANTILES), (0.0, *given))
-        slope = (given[-1] - given[-2]) / np.log((1 - QUANTILES[-2]) / rest)
-        tail = given[-1] + slope * np.log(rest / np.maximum(1 - u, 1e-12))
-        out[:, day, item] = np.where(u > highest, tail, inside)
     return out

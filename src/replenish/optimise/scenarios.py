@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replenish.errors import ForecastError
+from replenish.forecast.intervals import QUANTILE_NAMES, quantile_values
 from replenish.pricing.elasticity import draw_elasticities
 from replenish.records import CostForecast, DemandForecast, PriceResponse, Scenarios
 
@@ -90,9 +91,6 @@ def _draw_scores(
 def _stratified(mine: Array, group: Array, n: int, rng: np.random.Generator) -> Array:
     """`n` draws from an item's own residuals and its category's (both rising), each part of the mixture met as often
     as it should be: one draw from every n-th of the distribution, in random order (McKay, Beckman & Conover 1979).
-
-    What an offer is worth over few scenarios is then nearly what it is worth over many, and the plan promises no more
-    than it keeps.
     """
     u = (rng.permutation(n) + rng.random(n)) / n
     share = len(mine) / (len(mine) + OWN_POOL_PRIOR)
@@ -116,29 +114,20 @@ def draw_scenarios(
     """`n` joint scenarios of one day (shapes: see `records.Scenarios`).
 
     `half` chooses the past days drawn from: the plan and its fresh judge use different days and different seeds.
-    Demand = max(0, mean + σ·residual), scaled so that cutting at zero adds nothing to the mean: it stays the forecast
-    mean plus σ times the mean residual of the days drawn from (what the forecast missed on them, one way or the other).
-    Costs keep the forecast as their mean.
+    The order of the scenarios comes from the residuals, their values are the quantiles of the forecast (Schefzik,
+    Thorarinsdottir & Gneiting 2013): mean and spread of an item are those the forecast was found to have, whatever
+    chance put into the days drawn from. Costs keep the forecast as their mean.
     """
     table = forecast.table[forecast.table["date"] == date].reset_index(drop=True)
     codes = tuple(table["item_code"])
-    mean, sigma = table["mean"].to_numpy(), table["sigma"].to_numpy()
     position = np.array([pool.categories.index(c) for c in table["category"]])
     rng = np.random.default_rng([seed, {"plan": 1, "fresh": 2, "all": 3}[half], date.toordinal()])
     scores, days = _draw_scores(pool, position, n, half, rng)
-    truncation = _truncation_factor(pool, position, mean, sigma)
-    demand = np.maximum(mean + sigma * scores, 0.0) * truncation
+    level = (scores.argsort(axis=0).argsort(axis=0) + rng.random(scores.shape)) / n
+    demand = quantile_values(table[list(QUANTILE_NAMES)].to_numpy(dtype=float), level)
     elasticity = draw_elasticities(response, codes, n, rng)
     posterior = response.items.set_index("item_code")["elasticity"].loc[list(codes)].to_numpy()
     return Scenarios(codes, demand, elasticity, posterior, _draw_costs(costs, codes, date, n, rng), days)
-
-
-def _truncation_factor(pool: ResidualPool, position: NDArray[np.int64], mean: Array, sigma: Array) -> Array:
-    """E[mean + σ·residual] ÷ E[max(0, mean + σ·residual)] over all days: cutting at zero must not raise the mean."""
-    scores, _ = _draw_scores(pool, position, 2000, "all", np.random.default_rng(0))
-    cut = np.maximum(mean + sigma * scores, 0.0).mean(0)
-    free = np.maximum((mean + sigma * scores).mean(0), 0.0)
-    return np.where(cut > 0, np.minimum(free / np.where(cut > 0, cut, 1.0), 1.0), 1.0)
 
 
 def _draw_costs(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from replenish.errors import InfeasiblePlanError
+from replenish.forecast.intervals import QUANTILE_NAMES
 from replenish.optimise.assemble import DayPlan, SolvedDay, judge_day
 from replenish.optimise.baseline import ShopHabits, shop_habits
 from replenish.optimise.candidates import build_candidates
@@ -169,7 +170,8 @@ def on_full_shelf(ahead: Prospect) -> Prospect:
     table = ahead.forecast.table
     there = np.isin(codes, table["item_code"].unique()).astype(float)
     factor = table["item_code"].map(pd.Series(assortment.against_recent(there), index=codes)).to_numpy()
-    full = table.assign(mean=table["mean"] * factor, sigma=table["sigma"] * factor)
+    columns = ["mean", "sigma", *QUANTILE_NAMES]
+    full = table.assign(**{name: table[name] * factor for name in columns})
     return replace(ahead, forecast=replace(ahead.forecast, table=full))
 
 

@@ -12,6 +12,7 @@ purchases, O_i as in `substitution`. Items not sold for two months are no part o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,19 +30,42 @@ LARGEST_INFLOW = 1.0  # what more than doubles an item's demand is another shop
 
 
 def inflow(value: Array, availability: Array, share: Array, group: NDArray[np.int64]) -> Array:
-    """f: what reaches each item from missing rivals, as a share of its own demand; days × items.
+    """f: what reaches each item, there all day, from missing rivals, as a share of its own demand; days × items.
 
     `value` [purchases] and `availability` (0–1): days × items; `share` τ and `group` number: per item.
     """
-    missing, there = value * (1 - availability), value * availability
     out = np.zeros_like(value)
+    for mine, moved in _moved(value, availability, share, group):
+        missing = (1 - availability[:, mine]) * moved
+        out[:, mine] = missing.sum(1, keepdims=True) - missing
+    return np.asarray(np.minimum(out, LARGEST_INFLOW))
+
+
+def inflow_while_there(value: Array, availability: Array, share: Array, group: NDArray[np.int64]) -> Array:
+    """As `inflow`, into items that were there for the first part A of the day only.
+
+    Of a rival that sold out later nothing came; of one that sold out earlier, the part (A_j − A_i) ÷ A_j.
+    """
+    out = np.zeros_like(value)
+    for mine, moved in _moved(value, availability, share, group):
+        there = availability[:, mine]
+        for k, item in enumerate(mine):
+            own = there[:, [k]]
+            overlap = np.divide(np.maximum(own - there, 0.0), own, out=np.zeros_like(there), where=own > 0)
+            out[:, item] = (overlap * moved).sum(1)
+    return np.asarray(np.minimum(out, LARGEST_INFLOW))
+
+
+def _moved(
+    value: Array, availability: Array, share: Array, group: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], Array]]:
+    """Groups: their items, and of each what others get of it when it is missing, as a share of their own demand."""
+    there = value * availability
     for number in np.unique(group):
         mine = np.flatnonzero(group == number)
         others = there[:, mine].sum(1, keepdims=True) - there[:, mine]
         rivals = others + outside(value[:, mine], share[mine])
-        moved = np.divide(missing[:, mine], rivals, out=np.zeros_like(rivals), where=others > 1e-9)
-        out[:, mine] = moved.sum(1, keepdims=True) - moved
-    return np.asarray(np.minimum(out, LARGEST_INFLOW))
+        yield mine, np.divide(value[:, mine], rivals, out=np.zeros_like(rivals), where=others > 1e-9)
 
 
 @dataclass(frozen=True)
@@ -81,7 +105,7 @@ def assortment_factor(
     factor = np.ones_like(value)
     for _ in range(PASSES):
         level = _level(value / factor, taught) * here
-        factor = np.where(open_days[:, None], 1 + inflow(level, availability, share, group), 1.0)
+        factor = np.where(open_days[:, None], 1 + inflow_while_there(level, availability, share, group), 1.0)
     recent = availability[open_days][-RECENT_DAYS:].mean(0) if open_days.any() else availability[-1]
     return factor, Assortment(level[-1], recent, share, group)
 
