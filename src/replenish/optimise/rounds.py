@@ -46,6 +46,7 @@ MOST_SWEEPS = 2  # through all exchanges
 ROUNDS_AFTER = 2  # of an exchange
 LEAST_GAIN = 5e-4  # of the objective: what an exchange is taken up for
 NOT_SETTLED = "not settled"
+SAME = 5e-7  # of two prices [money/unit] or orders [unit]
 
 
 @dataclass(frozen=True)
@@ -215,10 +216,16 @@ def chosen_lines(problem: Problem, solution: Solution, candidates: Mapping[str, 
 def offer_rows(menu: Menu, lines: Sequence[Line]) -> tuple[int, ...]:
     """Row numbers of the lines' offers in another menu, without those it lacks (banned, or beyond its grid)."""
     offers = menu.offers
-    key = zip(offers["item_code"], offers["price"].round(6), offers["order_quantity"].round(6), strict=True)
-    at = {k: int(row) for k, row in zip(key, offers.index, strict=True)}
-    rows = [at.get((x.candidate.item_code, round(x.price, 6), round(x.order_quantity, 6))) for x in lines]
-    return tuple(sorted(r for r in rows if r is not None))
+    code, price, order = (offers[name].to_numpy() for name in ("item_code", "price", "order_quantity"))
+    found = [
+        np.flatnonzero(
+            (code == x.candidate.item_code)
+            & (np.abs(price - x.price) < SAME)
+            & (np.abs(order - x.order_quantity) < SAME)
+        )
+        for x in lines
+    ]
+    return tuple(sorted(int(offers.index[rows[0]]) for rows in found if len(rows)))
 
 
 def _under_own_transfers(problem: Problem, rows: tuple[int, ...], answer: Solution, gap: float) -> Solution:
