@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 
@@ -232,12 +232,20 @@ class Replenish(Planner):
         prices = {c: float(p) for c, p in zip(self.codes, usual, strict=True) if np.isfinite(p)}
         locks = () if self.own_prices else self.price_locks(ahead, prices)
         settings, below = self.held(view.evening)
-        plan = solve_day(held_to(self.groundwork(ahead, view), prices, below), settings, locks)
-        lines = {line.candidate.item_code: (line.order_quantity, line.price) for line in plan.lines}
+        ground = held_to(self.groundwork(ahead, view), prices, below)
+        lines, promised, expected = self.planned(ground, settings, locks)
         asked = pd.Series({code: price for code, (_, price) in lines.items()}, dtype=float).reindex(self.codes)
         self.index.asked = np.asarray(asked), usual
         before = self.stock_value(ahead, view.evening)
-        return lines, plan.promised - before, plan.judged().expected() - before
+        return lines, promised - before, expected - before
+
+    def planned(
+        self, ground: Groundwork, settings: Settings, locks: Sequence[Override]
+    ) -> tuple[dict[str, tuple[float, float]], float, float]:
+        """item_code → (order, price) of the best plan, and its promised and expected profit with stock left over."""
+        plan = solve_day(ground, settings, locks)
+        lines = {line.candidate.item_code: (line.order_quantity, line.price) for line in plan.lines}
+        return lines, plan.promised, plan.judged().expected()
 
     def held(self, evening: Evening) -> tuple[Settings, float]:
         """The settings with the index cap less its margin, and how far that is below the shop's own prices."""
@@ -314,21 +322,24 @@ def multiplier_order(c: Candidate, scenarios: Scenarios, price: float) -> float:
     return float(np.ceil(wanted / c.order_multiple - 1e-9) * c.order_multiple)
 
 
-class MeanDemand(Planner):
-    """The same optimisation with every uncertain number at its mean: a deterministic plan."""
+class MeanDemand(Replenish):
+    """The same optimisation with every uncertain number at its mean, on last week's shelf: a deterministic plan."""
 
-    def decide(self, ahead: Prospect, view: View) -> tuple[dict[str, tuple[float, float]], float, float]:
-        """The lines of the plan made on one scenario."""
-        mean = scenarios_of(ahead, self.settings, self.seed).at_mean()
-        carried = self.carried(ahead, view)
-        found, _ = build_candidates(ahead.history, ahead.forecast, ahead.costs, ahead.dates[0], carried, self.settings)
-        there = set(self.listed(view.evening))
-        menu = build_menu([c for c in found if c.item_code in there], mean, self.settings.rules)
-        solution = solve_menu(Problem(menu, self.settings.rules), self.settings.solver)
+    def groundwork(self, ahead: Prospect, view: View) -> Groundwork:
+        """Candidates and scenarios of the day, demand staying with its item."""
+        pool, carried = joint_residuals(ahead), self.carried(ahead, view)
+        settings = self.settings.override(pricing__substitution=False)
+        return lay_groundwork(ahead, pool, ahead.dates[0], carried, settings, self.seed)
+
+    def planned(
+        self, ground: Groundwork, settings: Settings, locks: Sequence[Override]
+    ) -> tuple[dict[str, tuple[float, float]], float, float]:
+        """The lines of the plan made on one scenario, and what it promises."""
+        menu = build_menu(ground.candidates, ground.scenarios.at_mean(), settings.rules, locks)
+        solution = solve_menu(Problem(menu, settings.rules), settings.solver)
         chosen = menu.offers.loc[list(solution.chosen)]
         decided = zip(chosen["order_quantity"], chosen["price"], strict=True)
-        before = self.stock_value(ahead, view.evening)
-        return dict(zip(chosen["item_code"], decided, strict=True)), float(chosen["profit"].sum()) - before, np.nan
+        return dict(zip(chosen["item_code"], decided, strict=True)), float(chosen["profit"].sum()), np.nan
 
 
 # ---------------------------------------------------------------- names
