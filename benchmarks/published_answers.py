@@ -103,7 +103,8 @@ demand is inelastic.
         for r in table.itertuples()
     ]
     tail = """
-- promised: profit of the day as published, for ours that of the optimiser's own scenarios; off: promised ÷ expected − 1.
+- promised: profit of the day as published, for ours that of the optimiser's own scenarios; off: promised ÷ expected − 1. For ours
+  both rest on the same quantiles of the forecast: that they agree does not say that its level is right.
 - price index: prices against the last full prices of the categories' baskets, weighted by expected sales.
 - Orders in kilograms include packs, as the authors added them up; they are shared out by expected quantity.
 """

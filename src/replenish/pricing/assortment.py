@@ -7,7 +7,9 @@ demand is freed from the assortment before it is forecast, as it is freed from t
     q_j = D_j · (1 + f_j),   f_j = Σ_{i≠j} (1 − A_i) · V_i / (Σ_{k≠i} A_k·V_k + O_i)
 
 D demand with all items of the catalogue on the shelf, A availability (0 not on offer … 1 all day), V an item's
-purchases, O_i as in `substitution`. Items not sold for two months are no part of the catalogue: nobody looks for them.
+purchases, O_i as in `substitution`. Into an item that sold out itself came, while it was there, only
+max(0, A_j − A_i) ÷ A_j in place of 1 − A_i: past sales are freed by that. Items not sold for two months are no part of
+the catalogue: nobody looks for them.
 """
 
 from __future__ import annotations
