@@ -270,7 +270,7 @@ def figure_cards(s: dict[str, Any], currency: str) -> list[tuple[str, str, str, 
     if s.get("range_80") is not None:
         low, high = s["range_80"]
         tip = "The day's profit lies in this range on 8 days of 10."
-        cards.append(("8 days of 10", f"{low:,.0f}–{high:,.0f}", "profit of the day", tip))
+        cards.append(("8 days of 10 from", f"{low:,.0f}", f"to {high:,.0f}", tip))
     if s.get("baseline"):
         base = s["baseline"]
         low, high = base["gain_interval"]
