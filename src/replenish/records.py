@@ -224,25 +224,26 @@ class Scenarios:
             self.cost.mean(0)[None], self.drawn_days[:1],
         )  # fmt: skip
 
-    def demand_at(self, item: int, price_ratio: float) -> NDArray[np.float64]:
-        """Demand of one item [unit, shape n] at `price_ratio` = price ÷ reference price, with what others pass on.
+    def demand_at(self, item: int, price_ratio: float | NDArray[np.float64]) -> NDArray[np.float64]:
+        """Demand of one item [unit] at `price_ratio` = price ÷ reference price, with what others pass on.
 
-        `first_choice_at` is the same without.
+        Shape n; of several ratios a row each. `first_choice_at` is the same without what others pass on.
         """
         passed_on = 0.0 if self.transfers is None else self.transfers[:, item]
-        return np.asarray((self.demand[:, item] + passed_on) * self._price_factor(item, price_ratio))
+        return np.asarray((self.demand[:, item] + passed_on) * self.price_factor(item, price_ratio))
 
-    def first_choice_at(self, item: int, price_ratio: float) -> NDArray[np.float64]:
-        """Demand of one item [unit, shape n] at that price ratio without what others pass on."""
-        return np.asarray(self.demand[:, item] * self._price_factor(item, price_ratio))
+    def first_choice_at(self, item: int, price_ratio: float | NDArray[np.float64]) -> NDArray[np.float64]:
+        """Demand of one item [unit] at that price ratio without what others pass on; shapes as in `demand_at`."""
+        return np.asarray(self.demand[:, item] * self.price_factor(item, price_ratio))
 
-    def _price_factor(self, item: int, price_ratio: float) -> NDArray[np.float64]:
-        """Demand at `price_ratio` ÷ demand at the reference price (n).
+    def price_factor(self, item: int, price_ratio: float | NDArray[np.float64]) -> NDArray[np.float64]:
+        """Demand at `price_ratio` ÷ demand at the reference price; shapes as in `demand_at`.
 
         Design, section 4: the elasticity draws are scaled so that their mean curve is that of the posterior mean.
         """
-        factor = np.power(price_ratio, self.elasticity[:, item])
-        factor *= price_ratio ** self.mean_elasticity[item] / factor.mean()
+        ratio = np.asarray(price_ratio, dtype=float)[..., None]
+        factor = np.power(ratio, self.elasticity[:, item])
+        factor *= ratio ** self.mean_elasticity[item] / factor.mean(axis=-1, keepdims=True)
         return np.asarray(factor)
 
 

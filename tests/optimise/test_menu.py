@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from replenish.optimise.menu import RuleColumn, build_menu, capped_mean, order_grid, thinned, undominated
+from replenish.optimise.menu import RuleColumn, build_menu, order_grid, thinned, undominated
 from replenish.records import Override, OverrideKind
 from tests.optimise.worlds import candidate, menu_of, rules, scenarios, shop
 
@@ -156,13 +156,6 @@ def test_dominance_by_hand() -> None:
     assert undominated(menu, [RuleColumn(cover, 0.5), spend]).index.tolist() == [0, 3, 4, 6]
     assert undominated(menu, [RuleColumn(cover, np.inf), spend]).index.tolist() == [0, 3, 4, 6]
     assert undominated(menu, []).index.tolist() == [0, 6]
-
-
-def test_the_capped_mean_is_the_mean_of_what_is_capped() -> None:
-    values, weights = np.array([3.0, 1.0, 2.0, 2.0]), np.array([0.5, -1.0, 2.0, 1.0])
-    limits = np.array([0.0, 1.0, 1.5, 2.0, 9.0])
-    direct = [(weights * np.minimum(values, limit)).mean() for limit in limits]
-    assert capped_mean(values, weights, limits) == pytest.approx(direct)
 
 
 @pytest.mark.parametrize("goodwill", [0.0, 0.5])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from replenish.optimise.ageing import DayDecision, aged_day
-from replenish.optimise.outcome import SOLD_OUT, ItemTerms, Outcome, day_outcome, expected_outcome
+from replenish.optimise.outcome import ItemTerms, Outcome, day_outcome
 from tests.optimise.worlds import terms
 
 
@@ -94,26 +94,6 @@ def test_orders_and_scenarios_broadcast() -> None:
     orders, demand, cost = np.array([[2.0, 5.0, 9.0]]), np.array([[3.0], [6.0]]), np.array([[1.0], [1.0]])
     out = day_outcome(orders, demand, 2.0, cost, terms())
     assert out.profit.tolist() == [[2, 1, -3], [2, 5, 3]]
-
-
-@given(
-    demand=st.lists(amounts, min_size=1, max_size=12), order=st.lists(amounts, min_size=1, max_size=4), loss=shares,
-    m=shares, over=amounts, keeps=st.booleans(), old=st.sampled_from((0.0, 0.3, 1.0)),
-)  # fmt: skip
-def test_expected_outcome_is_the_mean_over_the_scenarios(
-    demand: list[float], order: list[float], loss: float, m: float, over: float, keeps: bool, old: float
-) -> None:
-    what = terms(
-        3.0, loss_rate=loss, clearance_share=m, discount=0.4, cannibalisation=0.4, disposal_cost=0.5, carried_over=over,
-        keeps=keeps, carry_value=0.7, expiring=old * over,
-    )  # fmt: skip
-    orders, rising, cost = np.array(order), np.sort(demand), np.linspace(1.0, 2.0, len(demand))
-    every = day_outcome(orders[None, :], rising[:, None], 2.5, cost[:, None], what)
-    found, sold_out = expected_outcome(orders, rising, 2.5, float(cost.mean()), what)
-    for name in Outcome.__dataclass_fields__:
-        np.testing.assert_allclose(getattr(found, name), getattr(every, name).mean(0), atol=1e-6, err_msg=name)
-    usable = (1 - loss) * orders + over
-    np.testing.assert_allclose(sold_out, (rising[:, None] > usable + SOLD_OUT).mean(0))
 
 
 @given(

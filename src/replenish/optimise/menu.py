@@ -2,7 +2,7 @@
 
 For offer m of item i (price p, order q), means over the scenarios, w_i = p⁰·E[D(p⁰)]:
 
-- value π = E[profit − goodwill·gone − worth elsewhere·served] (see `_forgone`); spend b = q·E[c]
+- value π = E[profit − goodwill·gone − worth elsewhere·served] (see `_demand`); spend b = q·E[c]
 - cover v = p⁰·min(E[min(u, D)], E[D(p⁰)]): full price only, at the reference price
 - price index coefficient w_i·(p/p⁰ − 1); where the index is held against other prices, those stand for p⁰
 
@@ -13,20 +13,24 @@ The value of a category is Σ p⁰·E[D(p⁰)] over its candidates.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replenish.optimise.outcome import ItemTerms, Outcome, day_outcome, expected_outcome
+from replenish.optimise.expected import Demand, Expected, expected_outcomes
+from replenish.optimise.outcome import ItemTerms, day_outcome
 from replenish.pricing.ladder import Ladder
 from replenish.records import Override, Scenarios
 from replenish.settings import RuleSettings
 
 Array = NDArray[np.float64]
+Whole = NDArray[np.int64]
+FIRST_RUNG = np.zeros(1, dtype=np.int64)  # the number of the only price
 MAX_ORDERS = 80
 GRID = 40  # orders of a grid that is too long to be kept whole, and of each refinement of it
 
@@ -84,9 +88,10 @@ def build_menu(
         worth = candidate.terms.reference_price * float(scenarios.demand[:, k].mean())
         value[candidate.category] = value.get(candidate.category, 0.0) + worth
         offers, reason = _item_offers(candidate, scenarios, k, rules, locks.get(candidate.item_code, []))
-        parts += offers
-        if not offers:
+        if reason:
             left_out[candidate.item_code] = reason
+        else:
+            parts.append(offers)
     by_scenario = [p.pop(BY_SCENARIO) for p in parts] if rules.risk_weight > 0 else []
     return Menu(_table(parts), value, left_out, np.concatenate(by_scenario) if by_scenario else None)
 
@@ -96,8 +101,9 @@ def item_menu(
 ) -> Columns:
     """The columns of `Menu.offers` of one item by itself, locks on it applied; of no length when it has no offers."""
     k = scenarios.item_codes.index(candidate.item_code)
-    parts, _ = _item_offers(candidate, scenarios, k, rules, [o for o in locks if o.item_code == candidate.item_code])
-    return {name: np.concatenate([p[name] for p in parts]) if parts else np.empty(0) for name in _COLUMNS}
+    mine = [lock for lock in locks if lock.item_code == candidate.item_code]
+    offers, reason = _item_offers(candidate, scenarios, k, rules, mine)
+    return {name: np.empty(0) if reason else offers[name] for name in _COLUMNS}
 
 
 def _table(parts: Sequence[Columns]) -> pd.DataFrame:
@@ -106,7 +112,7 @@ def _table(parts: Sequence[Columns]) -> pd.DataFrame:
     return pd.DataFrame({name: np.concatenate([p[name] for p in parts]) for name in _COLUMNS})
 
 
-Columns = dict[str, NDArray[Any]]  # the offers of one item at one price, by column
+Columns = dict[str, NDArray[Any]]  # the offers of one item, by column
 BY_SCENARIO = "by_scenario"
 _COLUMNS = [
     "item_code", "category", "price", "order_quantity", "value", "profit", "demand", "sales", "clearance", "waste",
@@ -117,20 +123,20 @@ _COLUMNS = [
 
 def _item_offers(
     c: Candidate, scenarios: Scenarios, k: int, rules: RuleSettings, locks: Sequence[Override]
-) -> tuple[list[Columns], str]:
+) -> tuple[Columns, str]:
+    """The columns of the item's offers, or the reason why it has none."""
     by_kind: dict[str, Override] = {lock.kind: lock for lock in locks}
     if "never_list" in by_kind:
-        return [], "kept off the shelf by the planner"
+        return {}, "kept off the shelf by the planner"
     if "order" in by_kind and not by_kind["order"].value and c.terms.carried_over <= 0:
-        return [], "the planner orders none"
+        return {}, "the planner orders none"
     if not np.isfinite(scenarios.cost[:, k]).all():
-        return [], "no valid wholesale price"
+        return {}, "no valid wholesale price"
     prices = _locked_prices(c, by_kind)
     if not prices:
-        return [], c.ladder.flag or "no admissible price"
-    rungs = (_rung_offers(c, scenarios, k, price, rules, by_kind) for price in prices)
-    some = [columns for columns in rungs if len(columns["price"])]
-    return some, "" if some else "no order fits the planner's bounds"
+        return {}, c.ladder.flag or "no admissible price"
+    offers = _offers(c, scenarios, k, np.array(prices, dtype=float), rules, by_kind)
+    return offers, "" if len(offers["price"]) else "no order fits the planner's bounds"
 
 
 def _locked_prices(c: Candidate, locks: Mapping[str, Override]) -> tuple[float, ...]:
@@ -148,9 +154,9 @@ def order_grid(c: Candidate, largest: float, locks: Mapping[str, Override]) -> A
         return np.array([float(fixed.value)])
     low = max(c.min_display, float(locks["min_order"].value or 0.0) if "min_order" in locks else 0.0)
     high = float(locks["max_order"].value or 0.0) if "max_order" in locks else np.inf
-    first = max(np.ceil(low / c.order_multiple - 1e-9), 1.0)
-    last = max(first, np.ceil(largest / c.order_multiple - 1e-9))
-    orders = np.arange(first, last + 0.5) * c.order_multiple
+    first = max(math.ceil(low / c.order_multiple - 1e-9), 1)
+    last = max(first, math.ceil(largest / c.order_multiple - 1e-9))
+    orders = np.arange(first, last + 1.0) * c.order_multiple
     return orders[orders <= high + 1e-9]
 
 
@@ -174,102 +180,98 @@ def thinned(orders: Array, worth: Callable[[Array], Array]) -> Array:
 
 def best_order(c: Candidate, scenarios: Scenarios, price: float, rules: RuleSettings) -> float:
     """The newsvendor's order at one shelf price: most expected profit less goodwill, without locks [unit]."""
-    offers = _rung_offers(c, scenarios, scenarios.item_codes.index(c.item_code), price, rules, {})
+    offers = _offers(c, scenarios, scenarios.item_codes.index(c.item_code), np.array([price]), rules, {})
     return float(offers["order_quantity"][offers["value"].argmax()])
 
 
-def _rung_offers(
-    c: Candidate, scenarios: Scenarios, k: int, price: float, rules: RuleSettings, locks: Mapping[str, Override]
+def _offers(
+    c: Candidate, scenarios: Scenarios, k: int, prices: Array, rules: RuleSettings, locks: Mapping[str, Override]
 ) -> Columns:
-    """Offers of one item at one shelf price; expectations over the scenarios, all orders at once."""
-    ratio = price / c.terms.reference_price
-    demand = scenarios.demand_at(k, ratio)
-    rising, unit_cost = np.sort(demand), float(scenarios.cost[:, k].mean())
-    most = float(np.interp(rules.max_fill_quantile * (len(rising) - 1), np.arange(len(rising)), rising))
-
-    def outcome(some: Array) -> tuple[Outcome, Array, Array]:
-        """Expectations of some orders, their chance of selling out, and their expected objective."""
-        out, sold_out = expected_outcome(some, rising, price, unit_cost, c.terms)
-        forgone = _forgone(c, scenarios, k, ratio, some) if scenarios.settled else c.terms.goodwill * out.lost
-        return out, sold_out, out.profit - forgone
-
-    every = order_grid(c, max(most - c.terms.carried_over, 0.0) / (1 - c.terms.loss_rate), locks)
-    orders = thinned(every, lambda some: outcome(some)[2])
-    out, sold_out, value = outcome(orders)
-    base = float(scenarios.demand[:, k].mean())
-    # Cover counts min(u, D), what is served at full price: clearance buyers who would have paid it are included.
-    served = out.sales + c.terms.cannibalisation * out.clearance
+    """Offers of one item at these shelf prices; expectations over the scenarios, all orders at once."""
+    demand, unit_cost = _demand(c, scenarios, k, prices), float(scenarios.cost[:, k].mean())
+    rung, orders = _order_grids(c, demand, unit_cost, rules, locks)
+    found = expected_outcomes(orders, rung, demand, unit_cost, c.terms)
+    base, out = float(scenarios.demand[:, k].mean()), found.outcome
     index_price = c.terms.reference_price if c.index_price is None else c.index_price
     price_tag = c.terms.reference_price if c.price_tag is None else c.price_tag
-    by_offer = {
-        "order_quantity": orders, "value": value, "profit": out.profit,
-        "sales": out.sales, "clearance": out.clearance, "waste": out.waste, "carried_on": out.carried_on,
-        "sell_out": sold_out, "spend": orders * unit_cost,
-        "cover_value": c.terms.reference_price * np.minimum(served, base),
+    columns: Columns = {
+        "price": prices[rung], "order_quantity": orders, "value": found.value, "profit": out.profit,
+        "demand": demand.total.mean(axis=1)[rung], "sales": out.sales, "clearance": out.clearance, "waste": out.waste,
+        "carried_on": out.carried_on, "sell_out": found.sold_out, "spend": orders * unit_cost,
+        "cover_value": _cover_value(c, found, base), "index_coefficient": (base * (prices - index_price))[rung],
+        "price_changed": (np.abs(prices - price_tag) > 1e-9).astype(float)[rung],
     }  # fmt: skip
-    by_rung = {
-        "item_code": c.item_code, "category": c.category, "price": price, "demand": demand.mean(),
-        "index_coefficient": base * (price - index_price), "index_weight": base * index_price,
-        "price_changed": float(abs(price - price_tag) > 1e-9), "shelf_space": c.shelf_space, "supplier": c.supplier,
+    of_item = {
+        "item_code": c.item_code, "category": c.category, "index_weight": base * index_price,
+        "shelf_space": c.shelf_space, "supplier": c.supplier,
     }  # fmt: skip
-    columns = by_offer | {name: np.full(len(orders), v, dtype=_kind(v)) for name, v in by_rung.items()}
+    columns |= {name: np.full(len(orders), v, dtype=_kind(v)) for name, v in of_item.items()}
     if rules.risk_weight > 0:
-        columns[BY_SCENARIO] = _value_by_scenario(c, scenarios, k, orders, demand, price)
+        columns[BY_SCENARIO] = _value_by_scenario(c, scenarios, k, orders, rung, demand)
     return columns
+
+
+def _demand(c: Candidate, scenarios: Scenarios, k: int, prices: Array) -> Demand:
+    """Demand at these prices.
+
+    What the objective takes off: goodwill for demand that goes home without; and, of what is served, what other items
+    would have earned with the same shoppers, so that a category is stocked as one and its items do not each buy for the
+    same shopper.
+    """
+    ratio, none = prices / c.terms.reference_price, np.zeros(scenarios.n)
+    found, worth = scenarios.found_elsewhere, scenarios.worth_elsewhere
+    missed = c.terms.goodwill * (1 - (none if found is None else found[:, k]))
+    met = none if worth is None else worth[:, k].copy()
+    factor, own = scenarios.price_factor(k, ratio), scenarios.demand[:, k]
+    total = (own if scenarios.transfers is None else own + scenarios.transfers[:, k]) * factor
+    return Demand(prices, total, own * factor if scenarios.settled else total, missed, met)
+
+
+def _order_grids(
+    c: Candidate, demand: Demand, unit_cost: float, rules: RuleSettings, locks: Mapping[str, Override]
+) -> tuple[Whole, Array]:
+    """The orders considered at every price, one after the other, and the number of the price of each."""
+    most = _quantile(demand.total, rules.max_fill_quantile)
+    largest = np.maximum(most - c.terms.carried_over, 0.0) / (1 - c.terms.loss_rate)
+    grids = []
+    for r, reach in enumerate(largest.tolist()):
+
+        def worth(some: Array, r: int = r) -> Array:
+            return expected_outcomes(some, np.full(len(some), r), demand, unit_cost, c.terms).value
+
+        grids.append(thinned(order_grid(c, reach, locks), worth))
+    return np.repeat(np.arange(len(grids)), [len(grid) for grid in grids]), np.concatenate(grids)
+
+
+def _quantile(rows: Array, q: float) -> Array:
+    """The q quantile of every row, as `np.quantile` has it, which takes ten times as long on rows this short."""
+    rising, place = np.sort(rows, axis=1), q * (rows.shape[1] - 1)
+    low, high = rising[:, math.floor(place)], rising[:, math.ceil(place)]
+    return np.asarray(low + (place % 1) * (high - low))
+
+
+def _cover_value(c: Candidate, found: Expected, base: float) -> Array:
+    """Cover counts min(u, D), what is served at full price: clearance buyers who would have paid it are included."""
+    served = found.outcome.sales + c.terms.cannibalisation * found.outcome.clearance
+    return np.asarray(c.terms.reference_price * np.minimum(served, base))
 
 
 def line_value(c: Candidate, scenarios: Scenarios, price: float, order: float) -> tuple[float, float]:
     """Expected objective of one offer without what it takes from others, and its cover value [money]."""
     k = scenarios.item_codes.index(c.item_code)
-    ratio = price / c.terms.reference_price
-    demand = scenarios.demand_at(k, ratio)
-    out = day_outcome(np.array(order), demand, price, scenarios.cost[:, k], c.terms)
-    first, missed, _ = _forgone_rates(c, scenarios, k, ratio)
-    gone = np.maximum(first - _usable(c, np.array(order)), 0.0) if scenarios.settled else out.lost
-    served = float((out.sales + c.terms.cannibalisation * out.clearance).mean())
-    cover = c.terms.reference_price * min(served, float(scenarios.demand[:, k].mean()))
-    return float((out.profit - missed * gone).mean()), cover
+    demand = _demand(c, scenarios, k, np.array([price]))
+    alone = replace(demand, met=np.zeros(scenarios.n))
+    found = expected_outcomes(np.array([order]), FIRST_RUNG, alone, float(scenarios.cost[:, k].mean()), c.terms)
+    return float(found.value[0]), float(_cover_value(c, found, float(scenarios.demand[:, k].mean()))[0])
 
 
-def _value_by_scenario(c: Candidate, scenarios: Scenarios, k: int, orders: Array, demand: Array, price: float) -> Array:
-    """Value of every order in every scenario [money] (orders × scenarios)."""
-    out = day_outcome(orders[:, None], demand[None, :], price, scenarios.cost[:, k][None, :], c.terms)
-    if not scenarios.settled:
-        return out.profit - c.terms.goodwill * out.lost
-    first, missed, met = _forgone_rates(c, scenarios, k, price / c.terms.reference_price)
-    served = np.minimum(first[None, :], _usable(c, orders)[:, None])
-    return np.asarray(out.profit - missed * (first - served) - met * served)
-
-
-def _forgone(c: Candidate, scenarios: Scenarios, k: int, ratio: float, orders: Array) -> Array:
-    """What the objective takes off the expected profit for every order [money].
-
-    Goodwill for demand that goes home without; and, of what is served, what other items would have earned with the same
-    shoppers, so that a category is stocked as one and its items do not each buy for the same shopper.
-    """
-    first, missed, met = _forgone_rates(c, scenarios, k, ratio)
-    return np.asarray((missed * first).mean() + capped_mean(first, met - missed, _usable(c, orders)))
-
-
-def _forgone_rates(c: Candidate, scenarios: Scenarios, k: int, ratio: float) -> tuple[Array, Array, Array]:
-    """First-choice demand [unit], and what each unit missed and each unit met takes off [money/unit], by scenario."""
-    found, worth = scenarios.found_elsewhere, scenarios.worth_elsewhere
-    none = np.zeros(scenarios.n)
-    missed = c.terms.goodwill * (1 - (none if found is None else found[:, k]))
-    return scenarios.first_choice_at(k, ratio), missed, none if worth is None else worth[:, k]
-
-
-def _usable(c: Candidate, orders: Array) -> Array:
-    return (1 - c.terms.loss_rate) * orders + c.terms.carried_over
-
-
-def capped_mean(values: Array, weights: Array, limits: Array) -> Array:
-    """Mean of weight·min(value, limit) for every limit; values and weights of equal length."""
-    order = np.argsort(values)
-    below = np.append(0.0, np.cumsum((values * weights)[order]))
-    above = weights.sum() - np.append(0.0, np.cumsum(weights[order]))
-    at = np.searchsorted(values[order], limits, side="right")
-    return np.asarray((below[at] + limits * above[at]) / len(values))
+def _value_by_scenario(c: Candidate, scenarios: Scenarios, k: int, orders: Array, rung: Whole, demand: Demand) -> Array:
+    """Value of every offer in every scenario [money] (offers × scenarios)."""
+    price, cost = demand.price[rung][:, None], scenarios.cost[:, k][None, :]
+    out = day_outcome(orders[:, None], demand.total[rung], price, cost, c.terms)
+    usable, first = (1 - c.terms.loss_rate) * orders + c.terms.carried_over, demand.first[rung]
+    served = np.minimum(first, usable[:, None])
+    return np.asarray(out.profit - demand.missed * (first - served) - demand.met * served)
 
 
 def _kind(value: object) -> type:

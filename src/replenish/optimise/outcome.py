@@ -46,7 +46,7 @@ class Outcome:
     profit: Array
 
 
-def day_outcome(order: Array, demand: Array, price: float, cost: Array, terms: ItemTerms) -> Outcome:
+def day_outcome(order: Array, demand: Array, price: float | Array, cost: Array, terms: ItemTerms) -> Outcome:
     """Outcome for `order` (bought, before loss) and full-price `demand` and `cost` per unit bought; shapes broadcast.
 
     u = (1−ℓ)q + carried over; S₀ = min(u, D); M = min(u − S₀, m·D); full-price sales S = S₀ − φM, because a share φ of
@@ -60,53 +60,11 @@ def day_outcome(order: Array, demand: Array, price: float, cost: Array, terms: I
     rest = usable - served
     last_day = np.minimum(rest, terms.expiring) if terms.keeps else rest
     clearance = np.minimum(last_day, terms.clearance_share * demand)
-    return _accounts(order, demand, served, rest, last_day, clearance, price, cost, terms)
+    return accounts(order, demand, served, rest, last_day, clearance, price, cost, terms)
 
 
-def expected_outcome(
-    order: Array, demand: Array, price: float, unit_cost: float, terms: ItemTerms
-) -> tuple[Outcome, Array]:
-    """Means of `day_outcome` over the scenarios for every order, and the share of scenarios that sell out.
-
-    `demand` (scenarios) rises; `unit_cost` is the mean cost. Sums over scenarios below a threshold are running sums of
-    demand, so an order costs a few searches instead of a pass over the scenarios: D ≤ u is served in full, and up to
-    one demand, where m·D meets what is left of stock in its last day, clearance takes m·D, beyond it all of that.
-    """
-    n, running = len(demand), np.append(0.0, np.cumsum(demand))
-
-    def short_of(level: Array) -> Array:
-        """Mean of (level − D)⁺."""
-        below = np.searchsorted(demand, level, side="right")
-        return np.asarray((below * level - running[below]) / n)
-
-    usable = (1 - terms.loss_rate) * order + terms.carried_over
-    rest = short_of(usable)
-    served, last_day, clearance = usable - rest, np.zeros_like(rest), np.zeros_like(rest)
-    oldest = np.minimum(terms.expiring, usable) if terms.keeps else usable
-    if np.any(oldest > 0):
-        last_day = rest - short_of(usable - oldest)
-        share = terms.clearance_share
-        # Demand from which m·D exceeds what is left: of all that is old, or of what was sold of it already.
-        crossing = np.where(oldest * (1 + share) <= share * usable, oldest / max(share, 1e-12), usable / (1 + share))
-        much = np.searchsorted(demand, crossing, side="right")
-        beyond = last_day - _last_day_up_to(demand, running, crossing, usable, oldest)
-        clearance = np.maximum(share * running[much] / n + beyond, 0.0)
-    sold_out = (n - np.searchsorted(demand, usable + SOLD_OUT, side="right")) / n
-    mean = np.asarray(running[-1] / n)
-    cost = np.asarray(unit_cost)
-    return _accounts(order, mean, served, rest, last_day, clearance, price, cost, terms), sold_out
-
-
-def _last_day_up_to(demand: Array, running: Array, crossing: Array, usable: Array, oldest: Array) -> Array:
-    """Share of the mean of min(oldest, (u − D)⁺) that comes from scenarios with D up to `crossing` (at most u)."""
-    n = len(demand)
-    flat = np.searchsorted(demand, np.minimum(usable - oldest, crossing), side="right")
-    up_to = np.searchsorted(demand, crossing, side="right")
-    return np.asarray((flat * oldest + (up_to - flat) * usable - (running[up_to] - running[flat])) / n)
-
-
-def _accounts(
-    order: Array, demand: Array, served: Array, rest: Array, last_day: Array, clearance: Array, price: float,
+def accounts(
+    order: Array, demand: Array, served: Array, rest: Array, last_day: Array, clearance: Array, price: float | Array,
     cost: Array, terms: ItemTerms,
 ) -> Outcome:  # fmt: skip
     """What follows from units served, left (`rest`), in their last day and cleared; linear, so it holds for means."""

@@ -20,18 +20,18 @@ def with_transfers(scenarios: Scenarios, lines: Sequence[Line], switching: Switc
     """
     plain = replace(scenarios, transfers=None, found_elsewhere=None, worth_elsewhere=None)
     listed, margin = np.zeros(len(plain.item_codes), dtype=bool), np.zeros(len(plain.item_codes))
-    served, spare = np.zeros_like(plain.demand), np.zeros_like(plain.demand)
+    factor = np.ones_like(plain.demand)  # of the price asked
+    usable = np.zeros(len(plain.item_codes))
     for line in lines:
         k, terms = plain.item_codes.index(line.candidate.item_code), line.candidate.terms
-        demand, usable = plain.demand_at(k, line.price / terms.reference_price), _usable(line)
+        factor[:, k], usable[k] = plain.price_factor(k, line.price / terms.reference_price), _usable(line)
         listed[k], margin[k] = True, line.price - (terms.carry_value if terms.keeps else 0.0)
-        served[:, k] = np.minimum(1.0, np.divide(usable, demand, out=np.ones_like(demand), where=demand > 0))
-    moved = replace(plain, transfers=switching.transfers(plain.demand, listed, served))
-    for line in lines:
-        k = plain.item_codes.index(line.candidate.item_code)
-        spare[:, k] = moved.demand_at(k, line.price / line.candidate.terms.reference_price) < _usable(line)
-    found, worth = switching.elsewhere(plain.demand, listed, spare, margin)
-    return replace(moved, found_elsewhere=found, worth_elsewhere=worth)
+    asked = plain.demand * factor
+    served = np.divide(usable, asked, out=np.ones_like(asked), where=asked > 0)
+    transfers = switching.transfers(plain.demand, listed, np.where(listed, np.minimum(served, 1.0), 0.0))
+    spare = listed & ((plain.demand + transfers) * factor < usable)
+    found, worth = switching.elsewhere(plain.demand, listed, spare.astype(float), margin)
+    return replace(plain, transfers=transfers, found_elsewhere=found, worth_elsewhere=worth)
 
 
 def _usable(line: Line) -> float:
