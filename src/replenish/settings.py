@@ -50,6 +50,9 @@ class HistorySettings(Section):
     clearance_cannibalisation: float = Field(
         0.4, ge=0, le=1, description="share of clearance sales that would have paid the full price"
     )
+    loss_days: int = Field(
+        56, ge=0, description="days of counts that loss rates are learned from; 0: rates are as stated"
+    )
     invalid_cost_below: float = Field(0.05, ge=0, description="wholesale prices below this are dropped as impossible")
 
 

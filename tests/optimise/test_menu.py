@@ -173,7 +173,8 @@ def test_what_rivals_would_have_sold_is_charged(goodwill: float) -> None:
 
 
 def test_the_index_is_held_against_another_price_where_there_is_one() -> None:
-    # Demand 4 or 8, so 6 on average; at price 2 against 1.6: 6 · (2 − 1.6) = 2.4 over, of 6 · 1.6 = 9.6.
+    # Demand 4 or 8 at price 2, elasticity −1: at 1.6 the mean is 6 · 1.25 = 7.5, of which 7.5 · 1.6 = 12 is the basket;
+    # at price 2 it costs 7.5 · 0.4 = 3 more.
     item = replace(candidate("apple"), index_price=1.6)
     row = build_menu([item], scenarios({"apple": [4, 8]}, {"apple": 1.0}), rules()).offers.iloc[0]
-    assert (row["index_coefficient"], row["index_weight"]) == pytest.approx((2.4, 9.6))
+    assert (row["index_coefficient"], row["index_weight"]) == pytest.approx((3.0, 12.0))

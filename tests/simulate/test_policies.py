@@ -141,12 +141,14 @@ def test_the_margin_to_the_price_index_follows_what_was_sold() -> None:
     margin = IndexMargin()
     margin.learn(np.array([9.0]), 0.0)  # nothing asked for yet
     assert margin.margin == INDEX_MARGIN
-    # 10 sold at 2.2 instead of 2, 20 at 0.9 instead of 1: (22 · 1.1 + 18 · 0.9) / 40 = 1.01, one per cent too dear.
-    margin.asked = np.array([2.2, 0.9, np.nan]), np.array([2.0, 1.0, 5.0])
-    margin.learn(np.array([10.0, 20.0, 0.0]), 0.0)
-    assert margin.margin == pytest.approx(INDEX_MARGIN + INDEX_CATCH_UP * 0.01)
-    margin.learn(np.array([10.0, 20.0, 0.0]), 0.05)  # four per cent below a cap of five
-    assert margin.margin == pytest.approx(max(INDEX_MARGIN + INDEX_CATCH_UP * (0.01 - 0.04), 0.0))
+    # 10 sold at 2.2 instead of 2 and 18 at 0.9 instead of 1, elasticity −1: at the shop's own prices 11 and 16.2 would
+    # have been, 22 + 16.2 = 38.2 at its own and 24.2 + 14.58 = 38.78 at the prices asked.
+    margin.asked = np.array([2.2, 0.9, np.nan]), np.array([2.0, 1.0, 5.0]), np.array([-1.0, -1.0, -1.0])
+    over = 38.78 / 38.2 - 1
+    margin.learn(np.array([10.0, 18.0, 0.0]), 0.0)
+    assert margin.margin == pytest.approx(INDEX_MARGIN + INDEX_CATCH_UP * over)
+    margin.learn(np.array([10.0, 18.0, 0.0]), 0.05)  # below a cap of five per cent
+    assert margin.margin == pytest.approx(max(INDEX_MARGIN + INDEX_CATCH_UP * (2 * over - 0.05), 0.0))
 
 
 def test_the_day_after_a_closed_day_is_planned_from_the_evening_before_it() -> None:

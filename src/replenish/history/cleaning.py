@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from replenish.errors import DataError
 from replenish.history.clearance import clearance_habits
 from replenish.history.holidays import calendar_features
+from replenish.history.losses import learned_losses
 from replenish.history.offered import from_stock, offered_probability, usual_sales
 from replenish.history.places import Places, day_numbers
 from replenish.history.profile import morning_transactions
@@ -34,15 +35,15 @@ def build_history(tables: Tables, as_of: pd.Timestamp, settings: Settings, store
     panel = _grid(sales, known.items, calendar)
     panel = _add_prices(panel, costs)
     panel = panel.join(_offered(panel, calendar, known))
-    told = told_by_counts(panel, known.items, known.stock, known.orders)
+    items, loss_finding = learned_losses(panel, known.items, known.stock, known.orders, settings.history.loss_days)
+    told = told_by_counts(panel, items, known.stock, known.orders)
     profile, found = learn_stockouts(panel, known.intraday_sales, day, settings.history, told)
     panel = panel.join(found)
-    notes = [
-        f for f in (cost_finding, _negative_days(sales), _untold_stockouts(profile, panel, known)) if f is not None
-    ]
+    findings = (cost_finding, loss_finding, _negative_days(sales), _untold_stockouts(profile, panel, known))
+    notes = [f for f in findings if f is not None]
     habits = clearance_habits(panel, day, settings.history.clearance_cannibalisation)
     mornings = morning_transactions(known.intraday_sales)
-    return DemandHistory(store, day, known.items, panel, calendar, profile, habits, tuple(notes), mornings)
+    return DemandHistory(store, day, items, panel, calendar, profile, habits, tuple(notes), mornings)
 
 
 def _calendar(sales: pd.DataFrame, day: pd.Timestamp, settings: Settings, events: pd.DataFrame | None) -> pd.DataFrame:

@@ -193,16 +193,17 @@ def _offers(
     found = expected_outcomes(orders, rung, demand, unit_cost, c.terms)
     base, out = float(scenarios.demand[:, k].mean()), found.outcome
     index_price = c.terms.reference_price if c.index_price is None else c.index_price
+    usual = base if c.index_price is None else _usual_demand(c, scenarios, k, c.index_price)
     price_tag = c.terms.reference_price if c.price_tag is None else c.price_tag
     columns: Columns = {
         "price": prices[rung], "order_quantity": orders, "value": found.value, "profit": out.profit,
         "demand": demand.total.mean(axis=1)[rung], "sales": out.sales, "clearance": out.clearance, "waste": out.waste,
         "carried_on": out.carried_on, "sell_out": found.sold_out, "spend": orders * unit_cost,
-        "cover_value": _cover_value(c, found, base), "index_coefficient": (base * (prices - index_price))[rung],
+        "cover_value": _cover_value(c, found, base), "index_coefficient": (usual * (prices - index_price))[rung],
         "price_changed": (np.abs(prices - price_tag) > 1e-9).astype(float)[rung],
     }  # fmt: skip
     of_item = {
-        "item_code": c.item_code, "category": c.category, "index_weight": base * index_price,
+        "item_code": c.item_code, "category": c.category, "index_weight": usual * index_price,
         "shelf_space": c.shelf_space, "supplier": c.supplier,
     }  # fmt: skip
     columns |= {name: np.full(len(orders), v, dtype=_kind(v)) for name, v in of_item.items()}
@@ -225,6 +226,11 @@ def _demand(c: Candidate, scenarios: Scenarios, k: int, prices: Array) -> Demand
     factor, own = scenarios.price_factor(k, ratio), scenarios.demand[:, k]
     total = (own if scenarios.transfers is None else own + scenarios.transfers[:, k]) * factor
     return Demand(prices, total, own * factor if scenarios.settled else total, missed, met)
+
+
+def _usual_demand(c: Candidate, scenarios: Scenarios, k: int, price: float) -> float:
+    """Mean demand at the price the index is held against: its basket is what is bought at those prices [unit]."""
+    return float(scenarios.first_choice_at(k, price / c.terms.reference_price).mean())
 
 
 def _order_grids(

@@ -204,16 +204,18 @@ class IndexMargin:
 
     def __init__(self) -> None:
         self.margin = INDEX_MARGIN
-        self.asked: tuple[Array, Array] | None = None
+        self.asked: tuple[Array, Array, Array] | None = None
 
     def learn(self, sold: Array, cap: float) -> None:
-        """Takes the last day's sales [unit]: prices ÷ the shop's own, weighted by revenue, against 1 + cap."""
+        """Takes the last day's sales [unit]: the basket they would have been at the shop's own prices, at the prices
+        asked and at its own, against 1 + cap."""
         if self.asked is None:
             return
-        price, usual = self.asked
-        revenue = np.where(np.isfinite(price) & np.isfinite(usual), sold * np.nan_to_num(price), 0.0)
-        if revenue.sum() > 0:
-            index = float((revenue * np.nan_to_num(price / usual)).sum() / revenue.sum())
+        price, usual, elasticity = self.asked
+        known = np.isfinite(price) & np.isfinite(usual) & (sold > 0)
+        if known.any():
+            basket = sold[known] * (usual[known] / price[known]) ** elasticity[known]
+            index = float((basket * price[known]).sum() / (basket * usual[known]).sum())
             self.margin = float(np.clip(self.margin + INDEX_CATCH_UP * (index - 1 - cap), 0.0, WIDEST_MARGIN))
 
 
@@ -235,7 +237,8 @@ class Replenish(Planner):
         ground = held_to(self.groundwork(ahead, view), prices, below)
         lines, promised, expected = self.planned(ground, settings, locks)
         asked = pd.Series({code: price for code, (_, price) in lines.items()}, dtype=float).reindex(self.codes)
-        self.index.asked = np.asarray(asked), usual
+        response = ahead.models.price_response.items.set_index("item_code")["elasticity"]
+        self.index.asked = np.asarray(asked), usual, response.reindex(self.codes).fillna(0.0).to_numpy(dtype=float)
         before = self.stock_value(ahead, view.evening)
         return lines, promised - before, expected - before
 
