@@ -98,7 +98,7 @@ ITEMS = Table(
         Column(
             "loss_rate",
             "number",
-            "share of what is bought that cannot be sold (trimming, damage)",
+            "share of what is bought that cannot be sold (trimming, damage); learned where orders and stock are known",
             "share",
             nullable=True,
             ge=0,

@@ -76,7 +76,7 @@ def _finding(items: pd.DataFrame, stated: Array, learned: Array, days: int) -> F
     codes = items["item_code"].to_numpy()
     examples = tuple(f"item {codes[k]}: stated {stated[k]:.1%}, counted {learned[k]:.1%}" for k in worst)
     return Finding(
-        "warning", "items", f"loss rate over {WORTH_SAYING * 100:.0f} points off what counts of the last {days} days tell",
+        "warning", "items", f"loss rate {WORTH_SAYING * 100:.0f} points or more off the counts of the last {days} days",
         len(off), len(items), examples,
         "Plans use the counted rates; correct items.loss_rate, or set history.loss_days = 0 to plan with the stated.",
     )  # fmt: skip
