@@ -41,7 +41,7 @@ FULL_SHELF_SAFETY = 1.65  # sells out about as seldom as the reference shop (doc
 
 # The index is measured at practice's demand, unknown in the evening. So a margin is kept, and it follows what the index
 # of the last days came to.
-INDEX_MARGIN = 0.008
+INDEX_MARGIN = 0.003
 INDEX_CATCH_UP = 0.15  # share of a day's excess that goes into the next day's margin
 WIDEST_MARGIN = 0.05
 
