@@ -110,13 +110,13 @@ def scenario_values(problem: Problem, chosen: Sequence[int]) -> Array:
     return np.asarray(menu.by_scenario[rows].sum(axis=0))
 
 
-def tail_coefficients(problem: Problem, offers: pd.DataFrame, weights: Array) -> dict[int, float]:
-    """Σ_s q_s z_ms of the offers (rows of the menu) by row number [money]."""
+def tail_coefficients(problem: Problem, offers: pd.DataFrame, weights: Array) -> Array:
+    """Σ_s q_s z_ms of the offers (rows of the menu), in their order [money]."""
     by_scenario = problem.menu.by_scenario
     if by_scenario is None:
         raise ValueError("The menu was built without values by scenario.")
     rows = problem.menu.offers.index.get_indexer(offers.index)
-    return dict(zip(offers.index.tolist(), (by_scenario[rows] @ weights).tolist(), strict=True))
+    return np.asarray(by_scenario[rows] @ weights)
 
 
 def build_model(
@@ -176,7 +176,9 @@ def _add_parameters(model: Any, problem: Problem, offers: pd.DataFrame) -> None:
 def _add_tails(model: Any, problem: Problem, offers: pd.DataFrame, tails: Sequence[Array]) -> None:
     n = problem.menu.by_scenario.shape[1] if problem.menu.by_scenario is not None else 1
     every = [np.full(n, 1.0 / n), *tails]
-    model.tail_coefficient = [tail_coefficients(problem, offers, weights) for weights in every]
+    index = offers.index.tolist()
+    coefficients = (tail_coefficients(problem, offers, weights).tolist() for weights in every)
+    model.tail_coefficient = [dict(zip(index, some, strict=True)) for some in coefficients]
     model.tail = pyo.Var(domain=pyo.Reals)
     model.tail_value = pyo.Constraint(range(len(every)), rule=rule.tail_value)
 
