@@ -6,6 +6,8 @@ staircase with the least gain that is no less, which has the most paid among tho
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -22,53 +24,49 @@ def undominated_labels(weight: Array, gain: Array, paid: Array) -> Whole:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _swept(order: Whole, weight: Array, gain: Array, paid: Array) -> NDArray[np.bool_]:
-    """Which labels are on the staircase once all of their weight have been; `order`: by weight."""
-    keep, stairs = np.zeros(len(order), dtype=np.bool_), np.empty(len(order), dtype=np.int64)
-    start, size = 0, 0
-    while start < len(order):
+    """Which labels no other beats; `order`: by weight, those of one weight in any order."""
+    keep = np.zeros(len(order), dtype=np.bool_)
+    owner, stairs, size = np.empty(len(order), dtype=np.int64), np.empty((2, len(order))), 0  # gain, paid of each step
+    for label in order:
+        start = _no_less(stairs[0], size, gain[label])
+        if start > 0 and stairs[1, start - 1] >= paid[label]:
+            above = owner[start - 1]
+            equal = gain[above] == gain[label] and paid[above] == paid[label] and weight[above] == weight[label]
+            if equal and label < above:
+                owner[start - 1], keep[above], keep[label] = label, False, True
+            continue
+        if start > 0 and stairs[0, start - 1] == gain[label]:
+            start -= 1
         end = start
-        while end < len(order) and weight[order[end]] == weight[order[start]]:
-            size = _put(stairs, size, order[end], weight, gain, paid)
+        while end < size and stairs[1, end] <= paid[label]:
+            if weight[owner[end]] == weight[label]:  # the order between the two was chance
+                keep[owner[end]] = False
             end += 1
-        for label in order[start:end]:
-            step = _no_less(stairs, size, gain[label], gain) - 1
-            keep[label] = step >= 0 and stairs[step] == label
-        start = end
+        _move(owner, start + 1 - end, end, size)
+        for row in range(2):
+            _move(stairs[row], start + 1 - end, end, size)
+        owner[start], stairs[0, start], stairs[1, start], keep[label] = label, gain[label], paid[label], True
+        size += start + 1 - end
     return keep
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _no_less(stairs: Whole, size: int, least: float, gain: Array) -> int:
-    """Number of steps with at least this gain."""
-    low, high = 0, size
-    while low < high:
-        middle = (low + high) // 2
-        if gain[stairs[middle]] >= least:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _no_less(falling: Array, size: int, least: float) -> int:
+    """How many of the first `size` values are at least this; halved without branches, which processors guess wrong."""
+    first = 0
+    while size > 0:
+        half = (size + 1) // 2
+        first += half if falling[first + half - 1] >= least else 0
+        size -= half
+    return first
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _put(stairs: Whole, size: int, label: int, weight: Array, gain: Array, paid: Array) -> int:
-    """The label put on the staircase in place of the steps it beats, unless it is beaten; the size after it."""
-    start = _no_less(stairs, size, gain[label], gain)
-    if start > 0:
-        above = stairs[start - 1]
-        if paid[above] > paid[label] or (paid[above] == paid[label] and gain[above] > gain[label]):
-            return size
-        if paid[above] == paid[label]:  # equal in both: of one weight the first stays
-            if weight[above] == weight[label]:
-                stairs[start - 1] = min(above, label)
-            return size
-        start -= gain[above] == gain[label]
-    end = start
-    while end < size and paid[stairs[end]] <= paid[label]:
-        end += 1
-    if end == start:
-        stairs[start + 1 : size + 1] = stairs[start:size].copy()
-    else:
-        stairs[start + 1 : start + 1 + size - end] = stairs[end:size].copy()
-    stairs[start] = label
-    return size + 1 - (end - start)
+def _move(values: NDArray[Any], by: int, start: int, end: int) -> None:
+    """Moves the values from `start` to `end` by so many places in the array."""
+    if by > 0:
+        for k in range(end - 1, start - 1, -1):
+            values[k + by] = values[k]
+    elif by < 0:
+        for k in range(start, end):
+            values[k + by] = values[k]

@@ -235,35 +235,42 @@ def _extended(
 
     `rest`: the table of the items after it, `coming`: the least and the most cover of these.
     """
-    start, many = here[0], here[1] - here[0]
-    number, loss, size = np.empty(label.shape[1] * many, dtype=np.int64), np.empty(label.shape[1] * many), 0
+    many, size = here[1] - here[0], 0
+    number, out = np.empty(label.shape[1] * many, dtype=np.int64), np.empty((4, label.shape[1] * many))
     for k in range(label.shape[1]):
-        for m in range(start, start + many):
-            gain, weight, cover = label[0, k] + offers[0, m], label[1, k] + offers[1, m], label[2, k] + offers[2, m]
-            least = _least(gain, weight, cover, rest, coming, terms)
-            if least <= allowed:
-                number[size], loss[size] = k * many + m - start, least
-                size += 1
-    out = np.empty((3, size))
-    for row in range(3):
-        for at in range(size):
-            out[row, at] = label[row, number[at] // many] + offers[row, start + number[at] % many]
-    return number[:size].copy(), out, loss[:size].copy()
+        for m in range(many):
+            at = here[0] + m
+            gain, weight, cover = label[0, k] + offers[0, at], label[1, k] + offers[1, at], label[2, k] + offers[2, at]
+            loss = _least(gain, weight, cover, rest, coming, terms)
+            number[size], out[0, size], out[1, size], out[2, size], out[3, size] = (
+                k * many + m,
+                gain,
+                weight,
+                cover,
+                loss,
+            )
+            size += loss <= allowed  # those that lose more are written over
+    return number[:size].copy(), out[:3, :size].copy(), out[3, :size].copy()
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _least(gain: float, weight: float, cover: float, rest: Array, coming: Array, terms: _Terms) -> float:
     """Least total loss of a label; infinite when it has too much weight, or too little cover where that must hold."""
     left = terms.room - weight + ROUNDING
-    if left < 0:
-        return np.inf
-    spare = max(cover + coming[0] - terms.required, 0.0)
-    short = max(terms.required - cover - coming[1], 0.0)
-    if np.isinf(terms.penalty) and short > ROUNDING:
-        return np.inf
-    priced = 0.0 if np.isinf(terms.penalty) else (terms.penalty - terms.rho) * short
-    worth = gain + rest[int(min(left / terms.width, len(rest) - 1.0))] + terms.rho * (cover - terms.required)
-    return float(terms.relaxed - worth + terms.rho * spare + priced)
+    step = min(_positive(left / terms.width), len(rest) - 1.0)
+    worth = gain + rest[int(step)] + terms.rho * (cover - terms.required)
+    spare = _positive(cover + coming[0] - terms.required)
+    short = _positive(terms.required - cover - coming[1])
+    hard = np.isinf(terms.penalty)
+    priced = 0.0 if hard else (terms.penalty - terms.rho) * short
+    loss = terms.relaxed - worth + terms.rho * spare + priced
+    return float(np.inf if (left < 0) | (hard & (short > ROUNDING)) else loss)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _positive(value: float) -> float:
+    """The value or 0. Unlike with `max` there is no branch, which processors would often guess wrong here."""
+    return value if value > 0.0 else 0.0
 
 
 @dataclass(frozen=True)
