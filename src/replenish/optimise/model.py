@@ -149,13 +149,20 @@ def _built(problem: Problem, offers: pd.DataFrame, relaxed: bool, tails: Sequenc
 
 
 def _add_sets(model: Any, problem: Problem, offers: pd.DataFrame) -> None:
-    model.OFFERS = pyo.Set(initialize=[int(m) for m in offers.index], ordered=True)
-    model.ITEMS = pyo.Set(initialize=sorted(offers["item_code"].unique()), ordered=True)
+    model.OFFERS = pyo.Set(initialize=offers.index.tolist(), ordered=True)
+    by_item, by_category = _by(offers, "item_code"), _by(offers, "category")
+    model.ITEMS = pyo.Set(initialize=sorted(by_item), ordered=True)
     model.CATEGORIES = pyo.Set(initialize=sorted(problem.menu.category_value), ordered=True)
-    by_item = offers.groupby("item_code").groups
-    by_category = offers.groupby("category").groups
-    model.offers_of_item = {i: [int(m) for m in by_item[i]] for i in model.ITEMS}
-    model.offers_of_category = {g: [int(m) for m in by_category.get(g, [])] for g in model.CATEGORIES}
+    model.offers_of_item = by_item
+    model.offers_of_category = {g: by_category.get(g, []) for g in model.CATEGORIES}
+
+
+def _by(offers: pd.DataFrame, column: str) -> dict[str, list[int]]:
+    """Offers by what they have in the column."""
+    out: dict[str, list[int]] = {}
+    for m, value in zip(offers.index.tolist(), offers[column].tolist(), strict=True):
+        out.setdefault(value, []).append(m)
+    return out
 
 
 def _add_parameters(model: Any, problem: Problem, offers: pd.DataFrame) -> None:
@@ -186,9 +193,7 @@ def _add_tails(model: Any, problem: Problem, offers: pd.DataFrame, tails: Sequen
 def _add_suppliers(model: Any, offers: pd.DataFrame, relaxed: bool) -> None:
     supplied = offers[offers["supplier"] != ""]
     model.supplier_of_item = dict(zip(supplied["item_code"], supplied["supplier"], strict=True))
-    model.offers_of_supplier = {
-        s: [int(m) for m in rows] for s, rows in sorted(supplied.groupby("supplier").groups.items())
-    }
+    model.offers_of_supplier = dict(sorted(_by(supplied, "supplier").items()))
     domain = pyo.NonNegativeReals if relaxed else pyo.Binary
     model.used = pyo.Var(list(model.offers_of_supplier), domain=domain, bounds=(0, 1))
     model.supplier_minimum = pyo.Constraint(list(model.offers_of_supplier), rule=rule.supplier_minimum)

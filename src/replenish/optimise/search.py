@@ -139,7 +139,8 @@ class Search:
         x = np.zeros(len(self.model.columns))
         x[[self.column[m] for m in chosen]] = 1.0
         short = shortfall(self.problem, chosen)
-        suppliers = set(self.offers["supplier"].take(self.offers.index.get_indexer(pd.Index(list(chosen)))))
+        rows = self.offers.index.get_indexer(pd.Index(list(chosen), dtype=np.int64))
+        suppliers = set(self.offers["supplier"].take(rows))
         for k in np.flatnonzero(~self.is_offer):
             name, index = self.model.columns[k]
             if name == "short":
