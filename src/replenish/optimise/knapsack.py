@@ -242,13 +242,8 @@ def _extended(
             at = here[0] + m
             gain, weight, cover = label[0, k] + offers[0, at], label[1, k] + offers[1, at], label[2, k] + offers[2, at]
             loss = _least(gain, weight, cover, rest, coming, terms)
-            number[size], out[0, size], out[1, size], out[2, size], out[3, size] = (
-                k * many + m,
-                gain,
-                weight,
-                cover,
-                loss,
-            )
+            number[size] = k * many + m
+            out[0, size], out[1, size], out[2, size], out[3, size] = gain, weight, cover, loss
             size += loss <= allowed  # those that lose more are written over
     return number[:size].copy(), out[:3, :size].copy(), out[3, :size].copy()
 
