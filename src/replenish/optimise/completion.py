@@ -2,15 +2,16 @@
 
 Weights count from the least of their item and are rounded down to whole steps, so that every table bounds the truth
 from above (knapsack by dynamic programming: Kellerer, Pferschy & Pisinger, Knapsack Problems, 2004). Offers of one
-item in the same step, such as all orders at one price, enter a table as the best of them.
+item in the same step, such as all orders at one price, share a rung and enter a table as the best of them. Offers, and
+rungs, of all items stand one after the other in one array; `edges` are where items begin in it, and its end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -19,77 +20,87 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Ladder:
-    """The offers of one item by weight: the step of each, the steps there are, offers sorted by step and where each
-    step begins among them."""
-
-    own: Whole
-    steps: Whole
-    order: Whole
-    first: Whole
-
-
-@dataclass(frozen=True)
 class Steps:
-    """Weights in steps of `width`; `room` of them fit all items together."""
+    """Weights in steps of `width`; `room` of them fit all items together.
+
+    By offer: the `rung` it stands on; by rung: its `step`; where the offers (`edges`) and rungs (`first`) of each item
+    begin."""
 
     width: float
     room: int
-    items: tuple[Ladder, ...]
+    rung: Whole
+    step: Whole
+    edges: Whole
+    first: Whole
 
 
-def in_steps(weights: Sequence[Array], room: float, most: int) -> Steps:
-    """Weights in at most so many steps; `room`: weight that fits beyond the least of every item."""
+def in_steps(weight: Array, edges: Whole, room: float, most: int) -> Steps:
+    """Weights by offer in at most so many steps; `room`: weight that fits beyond the least of every item."""
     count = most if room > 0 else 0
     width = room / count if count else 1.0
-    return Steps(width, count, tuple(_ladder(w, width) for w in weights))
+    item = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
+    above = weight - np.minimum.reduceat(weight, edges[:-1])[item]
+    own = np.floor(above / width + ROUNDING).astype(np.int64)
+    order = np.lexsort((own, item))
+    new = np.append(True, (np.diff(own[order]) != 0) | (np.diff(item[order]) != 0))
+    rung = np.empty(len(own), dtype=np.int64)
+    rung[order] = np.cumsum(new) - 1
+    first = np.searchsorted(item[order][new], np.arange(len(edges)))
+    return Steps(width, count, rung, own[order][new], edges, first)
 
 
-def _ladder(weight: Array, width: float) -> Ladder:
-    own = np.floor((weight - weight.min()) / width + ROUNDING).astype(np.int64)
-    order = np.argsort(own, kind="stable")
-    steps, first = np.unique(own[order], return_index=True)
-    return Ladder(own, steps, order, first)
+def best_by_step(steps: Steps, values: Array) -> Array:
+    """By rung, the most an offer on it is worth; `values` by offer."""
+    best = np.full(len(steps.step), -np.inf)
+    np.maximum.at(best, steps.rung, values)
+    return best
 
 
-def best_by_step(steps: Steps, values: Sequence[Array]) -> list[Array]:
-    """By item, the most an offer is worth in each of its steps; `values` by offer."""
-    return [np.maximum.reduceat(v[i.order], i.first) for i, v in zip(steps.items, values, strict=True)]
-
-
-def tables(steps: Steps, best: Sequence[Array], backwards: bool = True) -> list[Array]:
+def tables(steps: Steps, best: Array, backwards: bool = True) -> Array:
     """Most worth of the items from each place on by room left in steps (−∞: they do not fit); last: no items.
 
     Not `backwards`: of the items before each place; first: no items. `best`: see `best_by_step`.
     """
-    out = [np.zeros(steps.room + 1)]
-    for k in reversed(range(len(best))) if backwards else range(len(best)):
-        new = np.full(steps.room + 1, -np.inf)
-        for step, value in zip(steps.items[k].steps.tolist(), best[k].tolist(), strict=True):
-            if step <= steps.room:
-                np.maximum(new[step:], out[-1][: steps.room + 1 - step] + value, out=new[step:])
-        out.append(new)
-    return out[::-1] if backwards else out
+    return np.asarray(_tables(steps.first, steps.step, best, steps.room, backwards))
 
 
-def best_offers(steps: Steps, values: Sequence[Array], after: Sequence[Array]) -> list[int]:
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _tables(first: Whole, step: Whole, best: Array, room: int, backwards: bool) -> Array:
+    items = len(first) - 1
+    out = np.full((items + 1, room + 1), -np.inf)
+    out[items if backwards else 0] = 0.0
+    for place in range(items):
+        k = items - 1 - place if backwards else place
+        others, mine = (out[k + 1], out[k]) if backwards else (out[k], out[k + 1])
+        for j in range(first[k], first[k + 1]):
+            for left in range(room + 1 - step[j]):
+                mine[left + step[j]] = max(mine[left + step[j]], others[left] + best[j])
+    return out
+
+
+def best_offers(steps: Steps, values: Array, after: Array) -> Whole:
     """The offer taken of each item where the whole is worth most; `after`: the `tables` of these values."""
-    left, out = steps.room, []
-    for item, value, rest in zip(steps.items, values, after[1:], strict=True):
-        worth = np.where(item.own <= left, value + rest[np.maximum(left - item.own, 0)], -np.inf)
-        out.append(int(worth.argmax()))
-        left = max(left - int(item.own[out[-1]]), 0)
+    return np.asarray(_best_offers(steps.edges, steps.step[steps.rung], values, after))
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _best_offers(edges: Whole, own: Whole, values: Array, after: Array) -> Whole:
+    left, out = after.shape[1] - 1, edges[:-1].copy()
+    for k in range(len(out)):
+        most = -np.inf
+        for m in range(edges[k], edges[k + 1]):
+            if own[m] <= left and values[m] + after[k + 1, left - own[m]] > most:
+                out[k], most = m, values[m] + after[k + 1, left - own[m]]
+        left = max(left - own[out[k]], 0)
     return out
 
 
-def with_each(steps: Steps, values: Sequence[Array], best: Sequence[Array], after: Sequence[Array]) -> list[Array]:
-    """By item and offer, the most that all items together can be worth when this offer is taken."""
-    before, out = tables(steps, best, backwards=False), []
-    for k, (item, value) in enumerate(zip(steps.items, values, strict=True)):
-        others = np.full(len(item.steps), -np.inf)
-        for j, step in enumerate(item.steps.tolist()):
-            if step <= steps.room:
-                size = steps.room + 1 - step
-                others[j] = (before[k][:size] + after[k + 1][:size][::-1]).max()
-        out.append(value + others[np.searchsorted(item.steps, item.own)])
-    return out
+def with_each(steps: Steps, values: Array, best: Array, after: Array) -> Array:
+    """By offer, the most that all items together can be worth when it is taken."""
+    before, others = tables(steps, best, backwards=False), np.full(len(steps.step), -np.inf)
+    for k in range(len(steps.first) - 1):
+        for j in range(steps.first[k], steps.first[k + 1]):
+            size = steps.room + 1 - int(steps.step[j])
+            if size > 0:
+                others[j] = (before[k, :size] + after[k + 1, :size][::-1]).max()
+    return np.asarray(values + others[steps.rung])

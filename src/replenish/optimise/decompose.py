@@ -34,7 +34,8 @@ FIRST_BOX = 0.03  # of the bound: what moving one price through its box may chan
 class Block:
     """One category: its columns (numbers in the whole model), by item; its index and cover rows (−1: none).
 
-    `short`: column of the shortfall (−1: none), which is of the category too."""
+    `short`: column of the shortfall (−1: none), which is of the category too; `weight`, `covered`: the coefficients of
+    its index and cover rows by column of the whole model (0 without the row)."""
 
     name: str
     columns: NDArray[np.int64]
@@ -43,15 +44,18 @@ class Block:
     index: int
     cover: int
     short: int
+    weight: Array
+    covered: Array
 
 
 @dataclass(frozen=True)
 class Structure:
-    """A model split into blocks; `linking` rows and `free` columns belong to none."""
+    """A model split into blocks; `linking` rows, with coefficients `link`, and `free` columns belong to none."""
 
     model: LinearModel
     blocks: tuple[Block, ...]
     linking: NDArray[np.int64]
+    link: sparse.csr_array
     free: NDArray[np.int64]
 
 
@@ -72,6 +76,11 @@ def split(model: LinearModel, item_of: dict[int, str], category_of: dict[str, st
     """The menu model by category; `item_of`: item code by column of an offer, `category_of`: category by item code."""
     rows = {name: k for k, name in enumerate(model.rows)}
     places = {name: k for k, name in enumerate(model.columns)}
+    matrix = sparse.csr_array(model.matrix)
+
+    def coefficients(row: int) -> Array:
+        return matrix[[row]].toarray().ravel() if row >= 0 else np.zeros(len(model.gain))
+
     columns: dict[str, list[int]] = {}
     for column, item in item_of.items():
         columns.setdefault(item, []).append(column)
@@ -83,11 +92,12 @@ def split(model: LinearModel, item_of: dict[int, str], category_of: dict[str, st
         index, cover = (rows.get((rule, name), -1) for rule in ("price_index", "category_cover"))
         short = places.get(("short", name), -1)
         own = np.concatenate([*groups, np.array([short] if short >= 0 else [], dtype=np.int64)])
-        blocks.append(Block(name, own, groups, must, index, cover, short))
+        weight, covered = coefficients(index), coefficients(cover)
+        blocks.append(Block(name, own, groups, must, index, cover, short, weight, covered))
     of_blocks = {int(c) for block in blocks for c in block.columns}
     linking = np.array([k for name, k in rows.items() if not _inside(name, category_of)], dtype=np.int64)
     free = np.array([k for k in range(len(model.gain)) if k not in of_blocks], dtype=np.int64)
-    return Structure(model, tuple(blocks), linking, free)
+    return Structure(model, tuple(blocks), linking, matrix[linking], free)
 
 
 def _inside(row: tuple[str, object], category_of: dict[str, str]) -> bool:
@@ -99,14 +109,13 @@ def _inside(row: tuple[str, object], category_of: dict[str, str]) -> bool:
 
 
 def tighten(
-        structure: Structure, duals: Array, bound: float, plan: Array | None, threads: int, rounds: int,
+    structure: Structure, duals: Array, bound: float, plan: Array | None, threads: int, rounds: int,
     money: float = 1e-6,
 ) -> Iterator[Bound]:  # fmt: skip
     """Better and better bounds, and more and more category plans, one yield per round.
 
-    `duals` of the rows and `bound` are the relaxation's, `plan` is a feasible plan (values by column) if
-    one is known, `money` is what
-    the bound may be off for all categories together.
+    `duals` of the rows and `bound` are the relaxation's, `plan` is a feasible plan (values by column) if one is known,
+    `money` is what the bound may be off for all categories together.
     """
     prices = duals[structure.linking]
     state = Bound(bound, prices, np.full(len(structure.model.gain), np.inf))
@@ -152,30 +161,28 @@ def lagrangian(structure: Structure, prices: Array, duals: Array, money: float) 
     """bound(d) at `prices` of the linking rows, the category plans that attain it, and the same bound by column when
     that offer is taken (`Bound.reach`); `duals`: see `tighten`."""
     model = structure.model
-    link = model.matrix[structure.linking]
-    gain = model.gain - link.T @ prices
+    gain = model.gain - structure.link.T @ prices
     total = _limits(prices, model.low[structure.linking], model.high[structure.linking])
     total += _limits(gain[structure.free], model.lower[structure.free], model.upper[structure.free])
     found, below = [], np.full(len(gain), np.inf)
     for block in structure.blocks:
-        choice = best_choice(_groups(model, block, gain), _rows(model, block, duals), money / len(structure.blocks))
+        choice = best_choice(_groups(block, gain), _rows(model, block, duals), money / len(structure.blocks))
         total += choice.bound
         for columns, bounds in zip(block.items, choice.with_offer, strict=True):
             below[columns] = bounds - choice.bound if np.isfinite(choice.bound) else -np.inf
         x = np.zeros(len(gain))
         x[choice.columns] = 1.0
         if block.short >= 0:
-            x[block.short] = max(float(model.low[block.cover] - (model.matrix[[block.cover]] @ x)[0]), 0.0)
+            x[block.short] = max(float(model.low[block.cover] - block.covered @ x), 0.0)
         found.append(x[block.columns])
     return total, found, total + below
 
 
-def _groups(model: LinearModel, block: Block, gain: Array) -> list[Group]:
-    def row(number: int) -> Array:
-        return model.matrix[[number]].toarray().ravel() if number >= 0 else np.zeros(len(gain))
-
-    weight, cover = row(block.index), row(block.cover)
-    return [Group(c, gain[c], weight[c], cover[c], must) for c, must in zip(block.items, block.must, strict=True)]
+def _groups(block: Block, gain: Array) -> list[Group]:
+    return [
+        Group(c, gain[c], block.weight[c], block.covered[c], must)
+        for c, must in zip(block.items, block.must, strict=True)
+    ]
 
 
 def _rows(model: LinearModel, block: Block, duals: Array) -> Rows:
@@ -201,7 +208,7 @@ def _master_prices(structure: Structure, state: Bound, box: Array, threads: int)
     The dual of the relaxation over these plans, in which leaving a row costs the price at the edge of the box.
     """
     model, linking = structure.model, structure.linking
-    link = model.matrix[linking]
+    link = sparse.csc_array(structure.link)
     gains, columns, owners = [], [], []
     for (k, _), x in state.patterns.items():
         mine = structure.blocks[k].columns

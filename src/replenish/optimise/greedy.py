@@ -19,7 +19,7 @@ def greedy_plan(search: Search) -> list[int] | None:
     """
     model = search.model
     order = search.offers.index.to_numpy()
-    place = np.array([search.column[m] for m in order])
+    place = search.place
     gain = model.gain[place] if search.relaxed is None else search.relaxed.reduced[place]
     wanted = gain >= -1e-9
     ranked = np.lexsort((-model.gain[place], -gain))

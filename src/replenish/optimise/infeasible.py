@@ -81,8 +81,10 @@ def infeasible_error(problem: Problem, settings: SolverSettings, plan: Plan) -> 
 
 def without_offers(problem: Problem) -> list[str]:
     """Items the planner wants on the shelf that no offer exists for."""
-    offered = set(problem.menu.offers["item_code"])
-    return [i for i in problem.must_list if i not in offered] if problem.active("must_list") else []
+    if not problem.active("must_list"):
+        return []
+    offered = set(problem.menu.offers["item_code"].unique())
+    return [i for i in problem.must_list if i not in offered]
 
 
 def colliding_rules(problem: Problem, settings: SolverSettings) -> tuple[str, ...]:

@@ -75,6 +75,7 @@ def linear_form(model: pyo.ConcreteModel) -> LinearModel:
     form = LinearStandardFormCompiler().write(model, mixed_form=True)
     bound_type = np.array([row.bound_type for row in form.rows], dtype=int)
     variables = form.columns
+    bounds = [v.bounds for v in variables]
     return LinearModel(
         rows=tuple(_name(row.constraint) for row in form.rows),
         columns=tuple(_name(v) for v in variables),
@@ -82,8 +83,8 @@ def linear_form(model: pyo.ConcreteModel) -> LinearModel:
         matrix=sparse.csc_array(form.A),
         low=np.where(bound_type <= 0, form.rhs, -np.inf),
         high=np.where(bound_type >= 0, form.rhs, np.inf),
-        lower=np.array([-np.inf if v.lb is None else v.lb for v in variables], dtype=float),
-        upper=np.array([np.inf if v.ub is None else v.ub for v in variables], dtype=float),
+        lower=np.array([-np.inf if low is None else low for low, _ in bounds], dtype=float),
+        upper=np.array([np.inf if high is None else high for _, high in bounds], dtype=float),
         whole=np.array([not v.is_continuous() for v in variables], dtype=bool),
     )
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numba import njit
 from numpy.typing import NDArray
 
 from replenish.optimise.expected import Demand, Expected, expected_outcomes
@@ -32,6 +33,7 @@ Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 FIRST_RUNG = np.zeros(1, dtype=np.int64)  # the number of the only price
 MAX_ORDERS = 80
+ROUNDING = 1e-12  # so much worse in a row counts as no worse
 GRID = 40  # orders of a grid that is too long to be kept whole, and of each refinement of it
 
 
@@ -299,31 +301,56 @@ def undominated(menu: Menu, columns: Sequence[RuleColumn], risk_weight: float = 
     exchanging a for b then never lowers the objective and never breaks a hard row. With weight λ on the worst scenarios
     the gain value_b − value_a is replaced by (1−λ)(value_b − value_a) + λ·min_s(z_bs − z_as), the least it can be.
     """
-    keep = np.ones(len(menu.offers), dtype=bool)
-    value = menu.offers["value"].to_numpy()
-    for rows in menu.offers.groupby("item_code", sort=False).indices.values():
-        gain = value[rows][None, :] - value[rows][:, None]
-        if risk_weight > 0 and menu.by_scenario is not None:
-            gain = (1 - risk_weight) * gain + risk_weight * _least_gain(menu.by_scenario[rows])
-        keep[rows] = _undominated_rows(gain, [RuleColumn(c.values[rows], c.penalty) for c in columns])
-    return menu.offers[keep]
+    offers = menu.offers
+    item = pd.factorize(offers["item_code"])[0]
+    rows, edges = np.argsort(item, kind="stable"), np.append(0, np.cumsum(np.bincount(item)))
+    by_scenario = menu.by_scenario if risk_weight > 0 else None
+    weight, draws = (0.0, np.empty((0, 0))) if by_scenario is None else (risk_weight, by_scenario)
+    values = np.stack([c.values for c in columns]) if columns else np.empty((0, len(offers)))
+    penalties = np.array([c.penalty for c in columns], dtype=float)
+    value = offers["value"].to_numpy(dtype=float)
+    return offers[_undominated_rows(rows, edges, value, values, penalties, weight, draws)]
 
 
-def _least_gain(by_scenario: Array) -> Array:
-    """min over scenarios of z_b − z_a, a by row and b by column."""
-    return np.stack([(by_scenario - mine).min(axis=1) for mine in by_scenario])
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _undominated_rows(
+    rows: NDArray[np.int64], edges: NDArray[np.int64], value: Array, columns: Array, penalties: Array,
+    risk_weight: float, by_scenario: Array,
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Which offers no other of their item makes needless; `rows` lists them item by item, `edges` where items begin."""
+    keep = np.ones(len(rows), dtype=np.bool_)
+    for i in range(len(edges) - 1):
+        mine = rows[edges[i] : edges[i + 1]]
+        for a in mine:
+            for b in mine:
+                # Of two offers that replace each other the first stays.
+                if (
+                    a != b
+                    and _replaces(b, a, value, columns, penalties, risk_weight, by_scenario)
+                    and (b < a or not _replaces(a, b, value, columns, penalties, risk_weight, by_scenario))
+                ):
+                    keep[a] = False
+                    break
+    return keep
 
 
-def _undominated_rows(gain: Array, columns: Sequence[RuleColumn]) -> NDArray[np.bool_]:
-    needed = np.zeros_like(gain)
-    for column in columns:
-        worse = np.maximum(column.values[None, :] - column.values[:, None], 0.0)
-        worse[worse <= 1e-12] = 0.0
-        needed += np.where(worse > 0, np.inf, 0.0) if np.isinf(column.penalty) else column.penalty * worse
-    better = gain >= needed
-    # Of two offers that replace each other the first stays.
-    order = np.arange(len(gain))
-    tie = better & better.T
-    better &= ~tie | (order[None, :] < order[:, None])
-    np.fill_diagonal(better, False)
-    return np.asarray(~np.any(better, axis=1))
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _replaces(
+    b: int, a: int, value: Array, columns: Array, penalties: Array, risk_weight: float, by_scenario: Array
+) -> bool:
+    """Whether offer b makes offer a needless: whether its gain is no less than what its rows cost."""
+    gain, needed = value[b] - value[a], 0.0
+    for r in range(len(penalties)):
+        worse = columns[r, b] - columns[r, a]
+        if worse > ROUNDING:
+            if np.isinf(penalties[r]):
+                return False
+            needed += penalties[r] * worse
+    if risk_weight == 0.0:
+        return bool(gain >= needed)
+    least = np.inf
+    for s in range(by_scenario.shape[1]):
+        least = min(least, by_scenario[b, s] - by_scenario[a, s])
+        if (1 - risk_weight) * gain + risk_weight * least < needed:
+            return False
+    return True

@@ -110,13 +110,13 @@ def scenario_values(problem: Problem, chosen: Sequence[int]) -> Array:
     return np.asarray(menu.by_scenario[rows].sum(axis=0))
 
 
-def tail_coefficients(problem: Problem, offers: pd.DataFrame, weights: Array) -> dict[int, float]:
-    """Σ_s q_s z_ms of the offers (rows of the menu) by row number [money]."""
+def tail_coefficients(problem: Problem, offers: pd.DataFrame, weights: Array) -> Array:
+    """Σ_s q_s z_ms of the offers (rows of the menu), in their order [money]."""
     by_scenario = problem.menu.by_scenario
     if by_scenario is None:
         raise ValueError("The menu was built without values by scenario.")
     rows = problem.menu.offers.index.get_indexer(offers.index)
-    return dict(zip(offers.index.tolist(), (by_scenario[rows] @ weights).tolist(), strict=True))
+    return np.asarray(by_scenario[rows] @ weights)
 
 
 def build_model(
@@ -149,13 +149,20 @@ def _built(problem: Problem, offers: pd.DataFrame, relaxed: bool, tails: Sequenc
 
 
 def _add_sets(model: Any, problem: Problem, offers: pd.DataFrame) -> None:
-    model.OFFERS = pyo.Set(initialize=[int(m) for m in offers.index], ordered=True)
-    model.ITEMS = pyo.Set(initialize=sorted(offers["item_code"].unique()), ordered=True)
+    model.OFFERS = pyo.Set(initialize=offers.index.tolist(), ordered=True)
+    by_item, by_category = _by(offers, "item_code"), _by(offers, "category")
+    model.ITEMS = pyo.Set(initialize=sorted(by_item), ordered=True)
     model.CATEGORIES = pyo.Set(initialize=sorted(problem.menu.category_value), ordered=True)
-    by_item = offers.groupby("item_code").groups
-    by_category = offers.groupby("category").groups
-    model.offers_of_item = {i: [int(m) for m in by_item[i]] for i in model.ITEMS}
-    model.offers_of_category = {g: [int(m) for m in by_category.get(g, [])] for g in model.CATEGORIES}
+    model.offers_of_item = by_item
+    model.offers_of_category = {g: by_category.get(g, []) for g in model.CATEGORIES}
+
+
+def _by(offers: pd.DataFrame, column: str) -> dict[str, list[int]]:
+    """Offers by what they have in the column."""
+    out: dict[str, list[int]] = {}
+    for m, value in zip(offers.index.tolist(), offers[column].tolist(), strict=True):
+        out.setdefault(value, []).append(m)
+    return out
 
 
 def _add_parameters(model: Any, problem: Problem, offers: pd.DataFrame) -> None:
@@ -176,7 +183,9 @@ def _add_parameters(model: Any, problem: Problem, offers: pd.DataFrame) -> None:
 def _add_tails(model: Any, problem: Problem, offers: pd.DataFrame, tails: Sequence[Array]) -> None:
     n = problem.menu.by_scenario.shape[1] if problem.menu.by_scenario is not None else 1
     every = [np.full(n, 1.0 / n), *tails]
-    model.tail_coefficient = [tail_coefficients(problem, offers, weights) for weights in every]
+    index = offers.index.tolist()
+    coefficients = (tail_coefficients(problem, offers, weights).tolist() for weights in every)
+    model.tail_coefficient = [dict(zip(index, some, strict=True)) for some in coefficients]
     model.tail = pyo.Var(domain=pyo.Reals)
     model.tail_value = pyo.Constraint(range(len(every)), rule=rule.tail_value)
 
@@ -184,9 +193,7 @@ def _add_tails(model: Any, problem: Problem, offers: pd.DataFrame, tails: Sequen
 def _add_suppliers(model: Any, offers: pd.DataFrame, relaxed: bool) -> None:
     supplied = offers[offers["supplier"] != ""]
     model.supplier_of_item = dict(zip(supplied["item_code"], supplied["supplier"], strict=True))
-    model.offers_of_supplier = {
-        s: [int(m) for m in rows] for s, rows in sorted(supplied.groupby("supplier").groups.items())
-    }
+    model.offers_of_supplier = dict(sorted(_by(supplied, "supplier").items()))
     domain = pyo.NonNegativeReals if relaxed else pyo.Binary
     model.used = pyo.Var(list(model.offers_of_supplier), domain=domain, bounds=(0, 1))
     model.supplier_minimum = pyo.Constraint(list(model.offers_of_supplier), rule=rule.supplier_minimum)

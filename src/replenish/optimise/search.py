@@ -46,14 +46,22 @@ def shortfall(problem: Problem, chosen: Sequence[int]) -> dict[str, float]:
     """Demand value each category is short of its cover [money]; empty when cover is no rule."""
     if not problem.active("category_cover"):
         return {}
-    served = problem.menu.offers.loc[list(chosen)].groupby("category")["cover_value"].sum()
-    required = {g: problem.rules.cover * v for g, v in problem.menu.category_value.items()}
-    return {g: max(0.0, need - float(served.get(g, 0.0))) for g, need in required.items()}
+    offers, rows = problem.menu.offers, _rows(problem, chosen)
+    served = dict[str, float]()
+    values = offers["cover_value"].to_numpy(dtype=float)[rows]
+    for category, value in zip(offers["category"].take(rows), values.tolist(), strict=True):
+        served[category] = served.get(category, 0.0) + value
+    return {g: max(0.0, problem.rules.cover * v - served.get(g, 0.0)) for g, v in problem.menu.category_value.items()}
+
+
+def _rows(problem: Problem, chosen: Sequence[int]) -> NDArray[np.intp]:
+    """Where these rows of the menu stand in its table. Picking whole rows of it by label takes far longer."""
+    return problem.menu.offers.index.get_indexer(pd.Index(list(chosen), dtype=np.int64))
 
 
 def objective_of(problem: Problem, chosen: Sequence[int]) -> float:
     """(1−λ)·Σ value + λ·CVaR_α − γ·Σ shortfall of the chosen offers [money]."""
-    total = float(problem.menu.offers.loc[list(chosen), "value"].sum())
+    total = float(problem.menu.offers["value"].to_numpy(dtype=float)[_rows(problem, chosen)].sum())
     if problem.risk_weight and chosen:
         values = scenario_values(problem, chosen)
         tail = float(values @ worst_scenarios(values, problem.rules.risk_level))
@@ -77,7 +85,10 @@ class Search:
         self.problem, self.offers, self.settings = problem, offers, settings
         self.model: LinearModel = linear_form(build_model(problem, offers))
         self.column = {index: k for k, (name, index) in enumerate(self.model.columns) if name == "x"}
-        self.is_offer = np.array([name == "x" for name, _ in self.model.columns], dtype=bool)
+        self.place = np.array([self.column[m] for m in offers.index.tolist()])  # the column of every offer, in order
+        self.item, self.items = pd.factorize(offers["item_code"])  # the number of every offer's item, and the items
+        self.is_offer = np.zeros(len(self.model.columns), dtype=bool)
+        self.is_offer[self.place] = True
         self.best: Found | None = None
         self.bound = float("inf")
         self.reach = np.full(len(self.model.columns), np.inf)  # by column: bound on every plan that has this offer
@@ -126,9 +137,12 @@ class Search:
     def values(self, chosen: Sequence[int]) -> Array:
         """Values of all columns for a plan: offers, shortfalls, suppliers used, worst-scenario value."""
         x = np.zeros(len(self.model.columns))
-        short, offers = shortfall(self.problem, chosen), self.offers.loc[list(chosen)]
-        suppliers = set(offers["supplier"])
-        for k, (name, index) in enumerate(self.model.columns):
+        x[[self.column[m] for m in chosen]] = 1.0
+        short = shortfall(self.problem, chosen)
+        rows = self.offers.index.get_indexer(pd.Index(list(chosen), dtype=np.int64))
+        suppliers = set(self.offers["supplier"].take(rows))
+        for k in np.flatnonzero(~self.is_offer):
+            name, index = self.model.columns[k]
             if name == "short":
                 x[k] = min(short.get(index, 0.0), self.model.upper[k])
             elif name == "used":
@@ -136,7 +150,6 @@ class Search:
             elif name == "tail" and len(chosen):
                 scenario = scenario_values(self.problem, chosen)
                 x[k] = float(scenario @ worst_scenarios(scenario, self.problem.rules.risk_level))
-        x[[self.column[m] for m in chosen]] = 1.0
         return x
 
     # ------------------------------------------------------------ relaxation
@@ -159,7 +172,7 @@ class Search:
         if by_scenario is None:
             return False
         rows = self.problem.menu.offers.index.get_indexer(self.offers.index)
-        x = answer.values[[self.column[m] for m in self.offers.index]]
+        x = answer.values[self.place]
         used = x > 1e-12
         scenario = x[used] @ by_scenario[rows[used]]
         weights = worst_scenarios(scenario, self.problem.rules.risk_level)
@@ -168,8 +181,7 @@ class Search:
         if over <= tolerance * max(1.0, abs(answer.objective)):
             return False
         row = np.zeros(len(self.model.columns))
-        for m, coefficient in tail_coefficients(self.problem, self.offers, weights).items():
-            row[self.column[m]] = -coefficient
+        row[self.place] = -tail_coefficients(self.problem, self.offers, weights)
         row[place] = 1.0
         self.model = replace(
             self.model, rows=(*self.model.rows, ("tail_value", len(self.model.rows))),
@@ -190,7 +202,7 @@ class Search:
                 break
             x = np.zeros(len(kept))
             x[kept] = answer.values
-            found = self.take([m for m, k in self.column.items() if x[k] > 0.5])
+            found = self.take(self.offers.index[x[self.place] > 0.5].tolist())
             over = answer.objective - found.objective
             if not self.problem.risk_weight or over <= gap / 4 * max(1.0, abs(found.objective)):
                 break
@@ -203,11 +215,8 @@ class Search:
         relaxed = self.relaxed
         if relaxed is None:
             return
-        reduced = np.array([relaxed.reduced[self.column[m]] for m in self.offers.index])
-        rank = pd.Series(reduced, index=self.offers.index).groupby(self.offers["item_code"])
-        few = self.offers.index[rank.rank(method="first", ascending=False) <= FIRST_COLUMNS]
-        columns = np.zeros(len(self.model.columns), dtype=bool)
-        columns[[self.column[m] for m in {*few, *(m for m in start if m in self.column)}]] = True
+        columns = self._first_of_each(relaxed.reduced, FIRST_COLUMNS)
+        columns[[self.column[m] for m in start if m in self.column]] = True
         gap = max(GAP_MARGIN * self.settings.gap, FIRST_GAP)
         self.solve_part(columns, gap, self.settings.time_limit_s * FIRST_SHARE)
 
@@ -244,7 +253,7 @@ class Search:
         for state in tighten(structure, duals, self.bound, plan, self.settings.threads, ROUNDS, money):
             self.bound, self.reach = min(self.bound, state.value), np.minimum(self.reach, state.reach)
             self.prices = state.prices
-            columns = self._nearest(near)
+            columns = self._first_of_each(self.reach, near)
             for (k, _), x in state.patterns.items():
                 columns[structure.blocks[k].columns[x > 0.5]] = True
             if not self.done:
@@ -253,16 +262,17 @@ class Search:
                 return
 
     def _structure(self) -> Structure:
-        codes = self.offers["item_code"].tolist()
-        item_of = {self.column[m]: code for m, code in zip(self.offers.index, codes, strict=True)}
-        return split(self.model, item_of, dict(zip(codes, self.offers["category"], strict=True)))
+        first = np.unique(self.item, return_index=True)[1]
+        category = self.offers["category"].take(first).tolist()
+        item_of = dict(zip(self.place.tolist(), self.items[self.item].tolist(), strict=True))
+        return split(self.model, item_of, dict(zip(self.items.tolist(), category, strict=True)))
 
-    def _nearest(self, most: int) -> NDArray[np.bool_]:
-        """The `most` offers of each item whose plans are bounded highest."""
-        order = np.array([self.column[m] for m in self.offers.index])
-        reach = pd.Series(self.reach[order], index=self.offers.index).groupby(self.offers["item_code"])
+    def _first_of_each(self, value: Array, most: int) -> NDArray[np.bool_]:
+        """The `most` offers of each item with the highest value; values by column."""
+        order = np.lexsort((-value[self.place], self.item))  # stable: of equal ones the first
+        rank = np.arange(len(order)) - np.searchsorted(self.item[order], self.item[order])
         columns = np.zeros(len(self.model.columns), dtype=bool)
-        columns[order[(reach.rank(method="first", ascending=False) <= most).to_numpy()]] = True
+        columns[self.place[order[rank < most]]] = True
         return columns
 
     def _open(self) -> NDArray[np.bool_]:
