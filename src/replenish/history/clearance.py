@@ -8,6 +8,7 @@ import pandas as pd
 HABIT_DAYS = 365
 SHRINK_DAYS = 20.0
 MIN_FULL_PRICE_SHARE = 0.2
+COLUMNS = ("item_code", "category", "full_price", "discounted_price", "full_price_sold", "clearance_sold")
 
 
 def clearance_habits(panel: pd.DataFrame, as_of: pd.Timestamp, cannibalisation: float) -> pd.DataFrame:
@@ -18,17 +19,18 @@ def clearance_habits(panel: pd.DataFrame, as_of: pd.Timestamp, cannibalisation: 
     same day. Days discounted almost from the opening are not evening clearance and are left out.
     Items of categories that never cleared get m = 0.
     """
-    recent = panel[(panel["date"] > as_of - pd.Timedelta(days=HABIT_DAYS)) & panel["clearance_day"]]
-    enough = recent["full_price_sold"] > MIN_FULL_PRICE_SHARE * recent["sold"]
-    cleared = recent[enough & recent["discounted_price"].notna() & recent["full_price"].notna()]
+    recent = (panel["date"] > as_of - pd.Timedelta(days=HABIT_DAYS)) & panel["clearance_day"]
+    enough = panel["full_price_sold"] > MIN_FULL_PRICE_SHARE * panel["sold"]
+    told = panel["discounted_price"].notna() & panel["full_price"].notna()
+    cleared = panel.loc[recent & enough & told, list(COLUMNS)]
     depth = (1 - cleared["discounted_price"] / cleared["full_price"]).clip(0.0, 0.9)
     demand = cleared["full_price_sold"] + cannibalisation * cleared["clearance_sold"]
-    rows = cleared.assign(saved=depth * cleared["clearance_sold"], demand=demand)
-    columns = ["clearance_sold", "demand", "saved"]
-    by_item = rows.groupby("item_code")[columns].sum().assign(clearance_days=rows.groupby("item_code").size())
-    by_category = rows.groupby("category")[columns].sum().assign(days=rows.groupby("category").size())
+    rows = pd.DataFrame({
+        "clearance_sold": cleared["clearance_sold"], "demand": demand, "saved": depth * cleared["clearance_sold"],
+        "clearance_days": 1.0,
+    })  # fmt: skip
     items = panel[["item_code", "category"]].drop_duplicates("item_code").set_index("item_code")
-    return _shrink(items, by_item, by_category)
+    return _shrink(items, rows.groupby(cleared["item_code"]).sum(), rows.groupby(cleared["category"]).sum())
 
 
 def _shrink(items: pd.DataFrame, by_item: pd.DataFrame, by_category: pd.DataFrame) -> pd.DataFrame:

@@ -168,8 +168,9 @@ def extended(tables: Tables, parts: list[dict[str, pd.DataFrame]]) -> Tables:
 
 def _joined(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """The table with the rows added in its columns and types; columns they do not have are empty."""
-    full = rows.assign(store=DEFAULT_STORE).reindex(columns=table.columns).astype(table.dtypes.to_dict())
-    return pd.concat([table, full], ignore_index=True)
+    full = rows.assign(store=DEFAULT_STORE).reindex(columns=table.columns)
+    other = {name: dtype for name, dtype in table.dtypes.items() if full[name].dtype != dtype}
+    return pd.concat([table, full.astype(other)], ignore_index=True)
 
 
 def play_season(stage: Stage, policy: SeasonPolicy, progress: Progress | None = None) -> Books:
