@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
 
 HABIT_DAYS = 365
 SHRINK_DAYS = 20.0
@@ -35,14 +38,17 @@ def clearance_habits(panel: pd.DataFrame, as_of: pd.Timestamp, cannibalisation: 
 
 def _shrink(items: pd.DataFrame, by_item: pd.DataFrame, by_category: pd.DataFrame) -> pd.DataFrame:
     """Ratio estimates with the category's average day as `SHRINK_DAYS` pseudo-days of every item."""
-    own = by_item.reindex(items.index).fillna(0.0)
-    group = by_category.reindex(items["category"]).fillna(0.0).set_axis(items.index)
-    m_group = group["clearance_sold"] / group["demand"].where(group["demand"] > 0)
-    d_group = group["saved"] / group["clearance_sold"].where(group["clearance_sold"] > 0)
-    per_day = own["demand"] / own["clearance_days"].where(own["clearance_days"] > 0)
-    pseudo = (SHRINK_DAYS * per_day.fillna(1.0)).clip(lower=1e-6)
-    m = (own["clearance_sold"] + pseudo * m_group.fillna(0.0)) / (own["demand"] + pseudo)
-    sold = pseudo * m_group.fillna(0.0)
-    d = (own["saved"] + sold * d_group.fillna(0.0)) / (own["clearance_sold"] + sold).replace(0.0, np.nan)
-    out = pd.DataFrame({"clearance_share": m, "discount": d.fillna(0.0), "clearance_days": own["clearance_days"]})
-    return out.reset_index()
+    names = ["clearance_sold", "demand", "saved", "clearance_days"]
+    sold, demand, saved, days = by_item.reindex(items.index)[names].fillna(0.0).to_numpy().T
+    group_sold, group_demand, group_saved, _ = by_category.reindex(items["category"])[names].fillna(0.0).to_numpy().T
+    pseudo = np.maximum(SHRINK_DAYS * _ratio(demand, days, 1.0), 1e-6)
+    usual = pseudo * _ratio(group_sold, group_demand)
+    discount = _ratio(saved + usual * _ratio(group_saved, group_sold), sold + usual)
+    share = (sold + usual) / (demand + pseudo)
+    columns = {"clearance_share": share, "discount": discount, "clearance_days": days}
+    return pd.DataFrame(columns, index=items.index).reset_index()
+
+
+def _ratio(part: Array, whole: Array, otherwise: float = 0.0) -> Array:
+    """Part ÷ whole, `otherwise` where there is no whole."""
+    return np.divide(part, whole, out=np.full_like(whole, otherwise), where=whole > 0)
