@@ -129,11 +129,10 @@ def demand_share(panel: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
     Clearance sales are counted as demand only by the share they take from full price; how much is cleared is a habit of
     the shop and changes from day to day, so that total sales are easier to forecast than full-price demand itself.
     """
-    rows = (panel["date"] > as_of - pd.Timedelta(days=SHARE_DAYS)) & (panel["sold"] > 0)
-    recent = panel.loc[rows, ["category", "item_code", "demand", "sold", "hidden"]]
-    recent = recent.assign(total=recent["sold"] + recent["hidden"], days=1)
-    sums = recent.groupby(["category", "item_code"])[["demand", "total", "days"]].sum().reset_index("category")
-    mean = sums[["demand", "total"]].div(sums["days"], axis=0)
+    recent = panel[(panel["date"] > as_of - pd.Timedelta(days=SHARE_DAYS)) & (panel["sold"] > 0)]
+    recent = recent.assign(total=recent["sold"] + recent["hidden"])
+    sums = recent.groupby(["category", "item_code"])[["demand", "total"]].sum().reset_index("category")
+    mean = sums[["demand", "total"]].div(recent.groupby("item_code")["date"].count(), axis=0)
     usual = mean.groupby(sums["category"]).sum()
     prior = SHARE_PRIOR_DAYS * mean["total"]
     share = (sums["demand"] + prior * sums["category"].map(usual["demand"] / usual["total"])) / (sums["total"] + prior)
