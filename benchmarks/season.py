@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from replenish.planning import Prospect
-from replenish.records import FittedModels
+from replenish.records import DemandHistory, FittedModels
 from replenish.simulate.policies import Replenish
 from replenish.simulate.season import View, play_season
 from replenish.simulate.stage import Season, Stage, set_stage
@@ -34,11 +34,11 @@ class Timed(Replenish):
         self.spent[part].append(time.process_time() - begun)
         return result
 
-    def fresh_models(self, view: View) -> FittedModels:
+    def fresh_models(self, view: View, history: DemandHistory) -> FittedModels:
         """The models of the evening; only fitting is noted."""
         before = self.models
         part = "first fit" if before is None else "refit"
-        models: FittedModels = self.measured(part, lambda: super(Timed, self).fresh_models(view))
+        models: FittedModels = self.measured(part, lambda: super(Timed, self).fresh_models(view, history))
         if models is before:
             self.spent[part].pop()
         return models

@@ -71,22 +71,27 @@ class Tables:
             for name in names:
                 frame = getattr(self, name)
                 if frame is not None:
-                    kept[name] = frame[frame[column] <= day]
+                    kept[name] = _rows(frame, frame[column] <= day)
         return replace(self, **kept)
 
     def for_store(self, store: str) -> Tables:
         """The rows of one store in every table."""
-        kept = {}
+        kept: dict[str, Any] = {}
         for name in ("items", *self.DATED, *self.ANNOUNCED):
             frame = getattr(self, name)
             if frame is not None:
-                kept[name] = frame[frame["store"] == store]
+                kept[name] = _rows(frame, frame["store"] == store)
         return replace(self, **kept)
 
     @property
     def stores(self) -> list[str]:
         """Store names, sorted."""
         return sorted(self.items["store"].unique())
+
+
+def _rows(frame: pd.DataFrame, wanted: pd.Series) -> pd.DataFrame:
+    """The wanted rows; the frame itself when that is all of them, as in a shop of one store on its last evening."""
+    return frame if wanted.all() else frame[wanted]
 
 
 @dataclass(frozen=True)

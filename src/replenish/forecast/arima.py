@@ -77,10 +77,11 @@ def _thread_pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _model(series: pd.Series, exog: pd.DataFrame | None, order: tuple[int, int, int], **how: bool):  # type: ignore[no-untyped-def]
+def _model(values: Array, exog: Array | None, order: tuple[int, int, int], **how: bool):  # type: ignore[no-untyped-def]
+    """The model of daily values; as arrays, since indexed tables take statsmodels longer than the filter."""
     from statsmodels.tsa.statespace.sarimax import SARIMAX
 
-    return SARIMAX(series, exog=exog, order=order, freq="D", **how)
+    return SARIMAX(values, exog=exog, order=order, **how)
 
 
 def fit_category(category: str, series: pd.Series, calendar: pd.DataFrame) -> CategoryArima:
@@ -88,11 +89,11 @@ def fit_category(category: str, series: pd.Series, calendar: pd.DataFrame) -> Ca
     recent = series.iloc[-TRAIN_DAYS:]
     if recent.notna().sum() < MIN_DAYS or recent.std() < 1e-9:
         return CategoryArima(category, ORDERS[0], (), "too few or constant observations")
-    exog = regressors(calendar, pd.DatetimeIndex(recent.index))
+    exog = regressors(calendar, pd.DatetimeIndex(recent.index)).to_numpy()
     for order in ORDERS:
         try:
             with _calm():
-                parameters = _most_likely(recent, exog, order)
+                parameters = _most_likely(recent.to_numpy(), exog, order)
         except (ValueError, np.linalg.LinAlgError) as error:
             return CategoryArima(category, order, (), f"not estimated: {error}")
         if parameters is not None and np.isfinite(parameters).all():
@@ -100,21 +101,23 @@ def fit_category(category: str, series: pd.Series, calendar: pd.DataFrame) -> Ca
     return CategoryArima(category, ORDERS[-1], (), "did not converge")
 
 
-def _most_likely(series: pd.Series, exog: pd.DataFrame, order: tuple[int, int, int]) -> Array | None:
+def _most_likely(values: Array, exog: Array, order: tuple[int, int, int]) -> Array | None:
     """Maximum-likelihood parameters in statsmodels order: regressors, AR, MA, variance; None without convergence.
+
+    `values` (days) and `exog` (days × regressors).
 
     In turn until the likelihood stands still: the regressors given the rest (generalised least squares, which the
     Kalman filter does in one pass with them as states), and AR and MA given those (L-BFGS). The information of the two
     is block-diagonal, so two or three rounds end where a joint search over all 13 parameters does, in a fifth of the
     time. A regressor that never moved (no holiday yet) keeps its coefficient 0.
     """
-    given = _model(series, exog, order, mle_regression=False, concentrate_scale=True)
+    given = _model(values, exog, order, mle_regression=False, concentrate_scale=True)
     arma, likelihood, converged = np.array([AR_START] * order[0] + [MA_START] * order[2]), -np.inf, False
     for _ in range(MOST_ROUNDS):
         slopes = given.filter(arma, return_ssm=True).filtered_state[-exog.shape[1] :, -1]
-        rest = _model(series - exog.to_numpy() @ slopes, None, order, concentrate_scale=True)
+        rest = _model(values - exog @ slopes, None, order, concentrate_scale=True)
         fit = rest.fit(start_params=arma, disp=False, maxiter=100, cov_type="none")
-        arma, gain, likelihood = fit.params.to_numpy(), fit.llf - likelihood, fit.llf
+        arma, gain, likelihood = fit.params, fit.llf - likelihood, fit.llf
         converged |= bool(fit.mle_retvals["converged"])
         if gain < LEAST_GAIN:
             return np.r_[slopes, arma, fit.scale] if converged else None
@@ -127,16 +130,20 @@ def fit_arima(m: PanelMatrix, until: int) -> list[CategoryArima]:
     return [fit_category(str(c), values[c], m.calendar) for c in values]
 
 
-def _filtered(m: PanelMatrix, fitted: CategoryArima, series: pd.Series, further: int = 0) -> Any:
-    """The series through the Kalman filter of statsmodels, with `further` days after it of which nothing is known.
+def _filtered(m: PanelMatrix, fits: list[CategoryArima], further: int = 0) -> Iterator[tuple[str, Any]]:
+    """Categories with a fit, and each one's values through the Kalman filter of statsmodels, with `further` days after
+    them of which nothing is known.
 
     The filter's own results: those of the model add tests and errors that take longer than the filter.
     """
-    recent = series.iloc[-TRAIN_DAYS:]
+    recent = category_values(m).iloc[-TRAIN_DAYS:]
     days = pd.date_range(recent.index[0], periods=len(recent) + further, freq="D", unit="us")
-    with _calm():
-        model = _model(recent.reindex(days), regressors(m.calendar, days), fitted.order)
-        return model.filter(np.array(fitted.parameters), return_ssm=True)
+    values, exog = recent.reindex(days), regressors(m.calendar, days).to_numpy()
+    for fit in fits:
+        if fit.parameters and fit.category in values:
+            with _calm():
+                model = _model(values[fit.category].to_numpy(), exog, fit.order)
+                yield fit.category, model.filter(np.array(fit.parameters), return_ssm=True)
 
 
 def past_values(
@@ -147,14 +154,12 @@ def past_values(
     Horizon → category → targets; NaN where the origin lies before the data of the fit. Categories without fit are
     left out.
     """
-    values = category_values(m)
     out: dict[int, dict[str, Array]] = {h: {} for h in range(1, horizon + 1)}
-    for fit in fits:
-        if fit.parameters and fit.category in values:
-            ahead = _ahead(_filtered(m, fit, values[fit.category]), horizon)
-            place = targets - (len(values) - ahead.shape[1])
-            for h in out:
-                out[h][fit.category] = np.where(place >= h, ahead[h - 1][np.maximum(place, 0)], np.nan)
+    for category, result in _filtered(m, fits):
+        ahead = _ahead(result, horizon)
+        place = targets - (len(m.dates) - ahead.shape[1])
+        for h in out:
+            out[h][category] = np.where(place >= h, ahead[h - 1][np.maximum(place, 0)], np.nan)
     return out
 
 
@@ -178,12 +183,9 @@ def _ahead(result: Any, horizon: int) -> Array:
 
 def future_values(m: PanelMatrix, fits: list[CategoryArima], horizon: int) -> pd.DataFrame:
     """Forecast money value of each category for the `horizon` days after the panel; categories without fit left out."""
-    values = category_values(m)
     dates = pd.date_range(m.dates[-1] + pd.Timedelta(days=1), periods=horizon, unit="us")
     out = {}
-    for fit in fits:
-        if fit.parameters and fit.category in values:
-            result = _filtered(m, fit, values[fit.category], horizon)
-            mean, variance = result.forecasts[0, -horizon:], result.forecasts_error_cov[0, 0, -horizon:]
-            out[fit.category] = np.exp(mean + 0.5 * variance)
+    for category, result in _filtered(m, fits, horizon):
+        mean, variance = result.forecasts[0, -horizon:], result.forecasts_error_cov[0, 0, -horizon:]
+        out[category] = np.exp(mean + 0.5 * variance)
     return pd.DataFrame(out, index=dates)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from replenish.errors import DataError
@@ -64,9 +65,8 @@ def valid_costs(wholesale: pd.DataFrame, settings: HistorySettings) -> tuple[pd.
     Impossible: below `invalid_cost_below`, or off the item's own prices around that day by more than a factor of 5.
     """
     wholesale = wholesale.sort_values(["item_code", "date"], ignore_index=True)
-    by_item = wholesale.groupby("item_code")["wholesale_price"]
-    usual = by_item.rolling(COST_WINDOW, min_periods=1, center=True).median().droplevel(0)
     price = wholesale["wholesale_price"]
+    usual = _usual_costs(price.to_numpy(dtype=float), pd.factorize(wholesale["item_code"])[0])
     bad = (price < settings.invalid_cost_below) | (price > COST_OUTLIER_FACTOR * usual)
     bad |= price < usual / COST_OUTLIER_FACTOR
     if not bad.any():
@@ -78,6 +78,17 @@ def valid_costs(wholesale: pd.DataFrame, settings: HistorySettings) -> tuple[pd.
         "The last valid price is used instead; correct the source.",
     )  # fmt: skip
     return wholesale[~bad], finding
+
+
+def _usual_costs(price: NDArray[np.float64], item: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Median price of the `COST_WINDOW` rows of the item around each row; the rows of an item follow each other."""
+    half = COST_WINDOW // 2
+    windows = sliding_window_view(np.pad(price, half, constant_values=np.nan), COST_WINDOW)
+    mine = sliding_window_view(np.pad(item, half, constant_values=-1), COST_WINDOW) == item[:, None]
+    rising = np.sort(np.where(mine, windows, np.nan), axis=1)  # NaN comes last
+    count = np.maximum(np.isfinite(rising).sum(1), 1)
+    row = np.arange(len(price))
+    return np.asarray((rising[row, (count - 1) // 2] + rising[row, count // 2]) / 2)
 
 
 def _grid(sales: pd.DataFrame, items: pd.DataFrame, calendar: pd.DataFrame) -> pd.DataFrame:
@@ -148,10 +159,14 @@ def _offered(panel: pd.DataFrame, calendar: pd.DataFrame, known: Tables) -> pd.D
     usual = np.full(grids[0].shape, np.nan)
     usual[day, item] = usual_sales(panel)
     now, then = offered_probability(grids[0], grids[1], grids[2], observed, usual)
-    guessed = pd.DataFrame({"offered": now[day, item], "offered_then": then[day, item]}, index=panel.index)
-    told = from_stock(panel, known.items, known.stock, known.orders)
-    sold, is_open = panel["sold"] > 0, ~panel["closed"]
-    return guessed.apply(lambda guess: told.fillna(guess).where(~sold, 1.0).where(is_open, 0.0))
+    told = from_stock(panel, known.items, known.stock, known.orders).to_numpy()
+    sold, is_open = panel["sold"].to_numpy() > 0, ~panel["closed"].to_numpy(dtype=bool)
+
+    def settled(guess: NDArray[np.float64]) -> NDArray[np.float64]:
+        probability = np.where(np.isnan(told), guess[day, item], told)
+        return np.where(is_open, np.where(sold, 1.0, probability), 0.0)
+
+    return pd.DataFrame({"offered": settled(now), "offered_then": settled(then)}, index=panel.index)
 
 
 def _negative_days(sales: pd.DataFrame) -> Finding | None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
 
 HABIT_DAYS = 365
 SHRINK_DAYS = 20.0
 MIN_FULL_PRICE_SHARE = 0.2
+COLUMNS = ("item_code", "category", "full_price", "discounted_price", "full_price_sold", "clearance_sold")
 
 
 def clearance_habits(panel: pd.DataFrame, as_of: pd.Timestamp, cannibalisation: float) -> pd.DataFrame:
@@ -18,29 +22,33 @@ def clearance_habits(panel: pd.DataFrame, as_of: pd.Timestamp, cannibalisation: 
     same day. Days discounted almost from the opening are not evening clearance and are left out.
     Items of categories that never cleared get m = 0.
     """
-    recent = panel[(panel["date"] > as_of - pd.Timedelta(days=HABIT_DAYS)) & panel["clearance_day"]]
-    enough = recent["full_price_sold"] > MIN_FULL_PRICE_SHARE * recent["sold"]
-    cleared = recent[enough & recent["discounted_price"].notna() & recent["full_price"].notna()]
+    recent = (panel["date"] > as_of - pd.Timedelta(days=HABIT_DAYS)) & panel["clearance_day"]
+    enough = panel["full_price_sold"] > MIN_FULL_PRICE_SHARE * panel["sold"]
+    told = panel["discounted_price"].notna() & panel["full_price"].notna()
+    cleared = panel.loc[recent & enough & told, list(COLUMNS)]
     depth = (1 - cleared["discounted_price"] / cleared["full_price"]).clip(0.0, 0.9)
     demand = cleared["full_price_sold"] + cannibalisation * cleared["clearance_sold"]
-    rows = cleared.assign(saved=depth * cleared["clearance_sold"], demand=demand)
-    columns = ["clearance_sold", "demand", "saved"]
-    by_item = rows.groupby("item_code")[columns].sum().assign(clearance_days=rows.groupby("item_code").size())
-    by_category = rows.groupby("category")[columns].sum().assign(days=rows.groupby("category").size())
+    rows = pd.DataFrame({
+        "clearance_sold": cleared["clearance_sold"], "demand": demand, "saved": depth * cleared["clearance_sold"],
+        "clearance_days": 1.0,
+    })  # fmt: skip
     items = panel[["item_code", "category"]].drop_duplicates("item_code").set_index("item_code")
-    return _shrink(items, by_item, by_category)
+    return _shrink(items, rows.groupby(cleared["item_code"]).sum(), rows.groupby(cleared["category"]).sum())
 
 
 def _shrink(items: pd.DataFrame, by_item: pd.DataFrame, by_category: pd.DataFrame) -> pd.DataFrame:
     """Ratio estimates with the category's average day as `SHRINK_DAYS` pseudo-days of every item."""
-    own = by_item.reindex(items.index).fillna(0.0)
-    group = by_category.reindex(items["category"]).fillna(0.0).set_axis(items.index)
-    m_group = group["clearance_sold"] / group["demand"].where(group["demand"] > 0)
-    d_group = group["saved"] / group["clearance_sold"].where(group["clearance_sold"] > 0)
-    per_day = own["demand"] / own["clearance_days"].where(own["clearance_days"] > 0)
-    pseudo = (SHRINK_DAYS * per_day.fillna(1.0)).clip(lower=1e-6)
-    m = (own["clearance_sold"] + pseudo * m_group.fillna(0.0)) / (own["demand"] + pseudo)
-    sold = pseudo * m_group.fillna(0.0)
-    d = (own["saved"] + sold * d_group.fillna(0.0)) / (own["clearance_sold"] + sold).replace(0.0, np.nan)
-    out = pd.DataFrame({"clearance_share": m, "discount": d.fillna(0.0), "clearance_days": own["clearance_days"]})
-    return out.reset_index()
+    names = ["clearance_sold", "demand", "saved", "clearance_days"]
+    sold, demand, saved, days = by_item.reindex(items.index)[names].fillna(0.0).to_numpy().T
+    group_sold, group_demand, group_saved, _ = by_category.reindex(items["category"])[names].fillna(0.0).to_numpy().T
+    pseudo = np.maximum(SHRINK_DAYS * _ratio(demand, days, 1.0), 1e-6)
+    usual = pseudo * _ratio(group_sold, group_demand)
+    discount = _ratio(saved + usual * _ratio(group_saved, group_sold), sold + usual)
+    share = (sold + usual) / (demand + pseudo)
+    columns = {"clearance_share": share, "discount": discount, "clearance_days": days}
+    return pd.DataFrame(columns, index=items.index).reset_index()
+
+
+def _ratio(part: Array, whole: Array, otherwise: float = 0.0) -> Array:
+    """Part ÷ whole, `otherwise` where there is no whole."""
+    return np.divide(part, whole, out=np.full_like(whole, otherwise), where=whole > 0)

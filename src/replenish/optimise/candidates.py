@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from replenish.settings import Settings
 
 # A unit carried on replaces a purchase tomorrow, but is older and may stay unsold.
 CARRY_SHARE = 0.8
+Row = dict[str, Any]
 
 
 def build_candidates(
@@ -29,6 +31,7 @@ def build_candidates(
     loss, notes = filled_loss_rates(history.items, table["item_code"])
     unit_cost = costs.table[costs.table["date"] == date].set_index("item_code")["unit_cost"]
     support = price_support(history, settings.pricing)
+    stock = {str(name): column.to_dict() for name, column in carried_over.items()}
     recent = history.panel["date"] > history.as_of - pd.Timedelta(days=settings.pricing.support_days)
     endings = price_endings(history.panel[recent])
     items = _by_code(history.items)
@@ -43,14 +46,16 @@ def build_candidates(
             ladder = replace(ladder, rungs=(), flag="no valid wholesale price")
         if not np.isfinite(reference):
             reference = ladder.rungs[-1] if ladder.rungs else 1.0
-        terms = _terms(items[code], habits[code], reference, cost, float(loss[code]), carried_over, settings)
+        on_hand, expiring = (float(stock[name].get(code, 0.0)) for name in ("on_hand", "expiring"))
+        terms = _terms(items[code], habits[code], reference, cost, float(loss[code]), (on_hand, expiring), settings)
         out.append(_candidate(code, items[code], terms, ladder, settings))
     return out, notes
 
 
-def _by_code(table: pd.DataFrame) -> dict[str, pd.Series]:
-    rows = table.set_index("item_code")
-    return {str(code): row for code, row in rows.iterrows()}
+def _by_code(table: pd.DataFrame) -> dict[str, Row]:
+    names = [str(name) for name in table.columns]
+    rows = (dict(zip(names, values, strict=True)) for values in table.itertuples(index=False, name=None))
+    return {str(row["item_code"]): row for row in rows}
 
 
 def filled_loss_rates(items: pd.DataFrame, wanted: pd.Series) -> tuple[pd.Series, tuple[str, ...]]:
@@ -65,16 +70,16 @@ def filled_loss_rates(items: pd.DataFrame, wanted: pd.Series) -> tuple[pd.Series
 
 
 def _terms(
-    item: pd.Series,
-    habit: pd.Series,
+    item: Row,
+    habit: Row,
     reference: float,
     cost: float,
     loss: float,
-    carried: pd.DataFrame,
+    carried: tuple[float, float],
     settings: Settings,
 ) -> ItemTerms:
-    keeps, code = int(item["shelf_life_days"]) > 1, str(item.name)
-    on_hand, expiring = (float(carried[name].get(code, 0.0)) for name in ("on_hand", "expiring"))
+    """`carried`: units on hand, and those of them in their last day."""
+    keeps, (on_hand, expiring) = int(item["shelf_life_days"]) > 1, carried
     return ItemTerms(
         reference_price=reference,
         loss_rate=loss,
@@ -90,12 +95,17 @@ def _terms(
     )
 
 
-def _candidate(code: str, item: pd.Series, terms: ItemTerms, ladder: Ladder, settings: Settings) -> Candidate:
+def _candidate(code: str, item: Row, terms: ItemTerms, ladder: Ladder, settings: Settings) -> Candidate:
     usual = 1.0 if item["unit"] == "pack" else settings.rules.order_multiple
-    multiple = float(item["order_multiple"]) if pd.notna(item["order_multiple"]) else usual
-    display = float(item["min_display"]) if pd.notna(item["min_display"]) else settings.rules.min_display
-    space = float(item["shelf_space"]) if pd.notna(item["shelf_space"]) else 1.0
+    multiple = _known(item["order_multiple"], usual)
+    display = _known(item["min_display"], settings.rules.min_display)
+    space = _known(item["shelf_space"], 1.0)
     kind, life = (str(item["category"]), str(item["unit"])), int(item["shelf_life_days"])
     supplier = item.get("supplier")
     name = str(supplier) if pd.notna(supplier) else ""
     return Candidate(code, *kind, terms, ladder, multiple, display, space, life, name)
+
+
+def _known(value: float | None, otherwise: float) -> float:
+    """The value of an optional column, or what stands for an empty one."""
+    return otherwise if value is None or pd.isna(value) else float(value)

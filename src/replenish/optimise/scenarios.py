@@ -77,15 +77,16 @@ def _draw_scores(
     days = _half(pool, half)
     drawn = days[rng.permutation(np.resize(rng.permutation(len(days)), n))]
     scores = pool.factors[drawn][:, position]
-    for k in range(len(position)):
-        mine = pool.own[days, k]
-        mine = np.sort(mine[np.isfinite(mine)])
-        group = pool.own[np.ix_(days, np.flatnonzero(position == position[k]))].ravel()
-        group = np.sort(group[np.isfinite(group)])
-        if len(group) == 0:
-            continue
-        scores[:, k] += _stratified(mine, group, n, rng)
+    groups = {int(g): _rising(pool.own[np.ix_(days, np.flatnonzero(position == g))]) for g in np.unique(position)}
+    for k, group in enumerate(groups[int(g)] for g in position):
+        if len(group):
+            scores[:, k] += _stratified(_rising(pool.own[days, k]), group, n, rng)
     return scores, pool.days[drawn]
+
+
+def _rising(values: Array) -> Array:
+    """The known ones of the values, rising."""
+    return np.sort(values[np.isfinite(values)])
 
 
 def _stratified(mine: Array, group: Array, n: int, rng: np.random.Generator) -> Array:

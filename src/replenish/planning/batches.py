@@ -47,9 +47,13 @@ def _wide(table: pd.DataFrame | None, column: str, codes: pd.Index, days: pd.Dat
     """A column as items × days; 0 where there is no row."""
     if table is None:
         return np.zeros((len(codes), len(days)))
-    rows = table[table["date"].between(days[0], days[-1])]
-    wide = rows.pivot_table(column, "item_code", "date", aggfunc="sum").reindex(index=codes, columns=days)
-    return np.asarray(wide.fillna(0.0), dtype=np.float64)
+    day = days.get_indexer(pd.DatetimeIndex(table["date"]))
+    rows = np.flatnonzero(day >= 0)
+    item = codes.get_indexer(pd.Index(table["item_code"].take(rows)))
+    known, amount = item >= 0, table[column].to_numpy(dtype=float)[rows]
+    wide = np.zeros((len(codes), len(days)))
+    np.add.at(wide, (item[known], day[rows][known]), np.nan_to_num(amount[known]))
+    return wide
 
 
 def _received(tables: Tables, loss: Array, codes: pd.Index, days: pd.DatetimeIndex) -> Array:

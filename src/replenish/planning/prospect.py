@@ -96,12 +96,16 @@ def fit_models(
     store: str | None = None,
     seed: int = 0,
     progress: Progress = silent,
+    history: DemandHistory | None = None,
 ) -> FittedModels:
-    """Price response and forecasting models of one store from what was known on the evening of `as_of`."""
+    """Price response and forecasting models of one store from what was known on the evening of `as_of`.
+
+    `history`: what `build_history` makes of the same, where it is at hand.
+    """
     chosen = settings or Settings()
     progress("history")
-    history = build_history(tables, as_of, chosen, store)
-    return _fit(tables, history, chosen, seed, progress)
+    past = history or build_history(tables, as_of, chosen, store)
+    return _fit(tables, past, chosen, seed, progress)
 
 
 def refit_demand(
@@ -110,15 +114,17 @@ def refit_demand(
     models: FittedModels,
     settings: Settings | None = None,
     seed: int = 0,
+    history: DemandHistory | None = None,
 ) -> FittedModels:
     """The demand models fitted again on what was known on the evening of `as_of`.
 
     The price response stays, and so do blend weights, bands and residuals (see `forecast.models.refit_members`).
+    `history`: as in `fit_models`.
     """
     chosen = settings or Settings()
-    history = build_history(tables, as_of, chosen, models.store)
-    response = _for_items(models.price_response, history)
-    matrix = history_matrix(tables, history, response, chosen)
+    past = history or build_history(tables, as_of, chosen, models.store)
+    response = _for_items(models.price_response, past)
+    matrix = history_matrix(tables, past, response, chosen)
     kept = replace(models, price_response=response)
     return refit_members(matrix, kept, chosen, tables.fingerprint, seed)
 
@@ -133,24 +139,26 @@ def look_ahead(
     store: str | None = None,
     must_list: Iterable[str] = (),
     progress: Progress = silent,
+    history: DemandHistory | None = None,
 ) -> Prospect:
     """History and forecasts for the planned days: those open among `days` days from `lead_time_days` after `as_of` on.
 
-    A closed day is never the first: the plan then begins with the next open one (`opening.OpenDays`).
+    A closed day is never the first: the plan then begins with the next open one (`opening.OpenDays`). `history`: as in
+    `fit_models`.
     """
     chosen = settings or Settings()
     progress("history")
-    history = build_history(tables, as_of, chosen, store)
-    given = models or _fit(tables, history, chosen, seed, progress)
-    _check_models(given, history)
-    fitted = replace(given, price_response=_for_items(given.price_response, history))
+    past = history or build_history(tables, as_of, chosen, store)
+    given = models or _fit(tables, past, chosen, seed, progress)
+    _check_models(given, past)
+    fitted = replace(given, price_response=_for_items(given.price_response, past))
     progress("forecast")
-    matrix = history_matrix(tables, history, fitted.price_response, chosen)
-    opening = OpenDays(tables.for_store(history.store).up_to(history.as_of))
-    dates = opening.planned(history.as_of, chosen.shop.lead_time_days, days)
-    codes = candidate_codes(history, chosen, must_list)
-    forecast = forecast_matrix(matrix, fitted, history.items, codes, dates)
-    return Prospect(history, fitted, matrix, forecast, forecast_costs(matrix, codes, dates), dates)
+    matrix = history_matrix(tables, past, fitted.price_response, chosen)
+    opening = OpenDays(tables.for_store(past.store).up_to(past.as_of))
+    dates = opening.planned(past.as_of, chosen.shop.lead_time_days, days)
+    codes = candidate_codes(past, chosen, must_list)
+    forecast = forecast_matrix(matrix, fitted, past.items, codes, dates)
+    return Prospect(past, fitted, matrix, forecast, forecast_costs(matrix, codes, dates), dates)
 
 
 def forecast_demand(

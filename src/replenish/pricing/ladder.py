@@ -6,6 +6,7 @@ The last full price always belongs to the support: shoppers have just been seen 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +71,7 @@ def build_ladder(
     reference_price: float,
     unit_cost: float,
     loss_rate: float,
-    support: pd.Series,
+    support: Mapping[str, float],
     endings: NDArray[np.float64],
     settings: PricingSettings,
 ) -> Ladder:
@@ -96,7 +97,7 @@ def build_ladder(
     return Ladder(item_code, rungs, (low, high), floor, flag)
 
 
-def _support_ends(support: pd.Series, unit_cost: float) -> tuple[float, float, str]:
+def _support_ends(support: Mapping[str, float], unit_cost: float) -> tuple[float, float, str]:
     if np.isfinite(support["low"]) and np.isfinite(support["high"]):
         return float(support["low"]), float(support["high"]), ""
     ends = unit_cost * float(support["markup_low"]), unit_cost * float(support["markup_high"])

@@ -173,13 +173,14 @@ def purchases_per_unit(panel: pd.DataFrame) -> pd.Series:
 
     Where nobody tells one purchase from another (one row of sales per item and day), the reference price stands for it.
     """
-    recent = panel[panel["date"] > panel["date"].max() - pd.Timedelta(days=PURCHASE_DAYS)]
-    by_item = panel.groupby("item_code")
-    price = by_item["reference_price"].median()
     if "transactions" not in panel or panel["transactions"].max() <= 1:
-        return price
-    sums = recent.groupby("item_code")[["transactions", "sold"]].sum().reindex(price.index).fillna(0.0)
-    kind = by_item["category"].first() + " " + by_item["unit"].first()
+        return panel.groupby("item_code")["reference_price"].median()
+    item, codes = pd.factorize(panel["item_code"], sort=True)
+    recent = (panel["date"] > panel["date"].max() - pd.Timedelta(days=PURCHASE_DAYS)).to_numpy()
+    sold = panel.loc[recent, ["transactions", "sold"]].groupby(item[recent]).sum()
+    sums = sold.reindex(range(len(codes)), fill_value=0.0).set_axis(pd.Index(codes, name="item_code"))
+    first = panel[["category", "unit"]].take(np.unique(item, return_index=True)[1])
+    kind = first["category"].to_numpy() + " " + first["unit"].to_numpy()
     usual = sums.groupby(kind)[["transactions", "sold"]].transform("sum")
     unit = (usual["sold"] / usual["transactions"].where(usual["transactions"] > 0)).fillna(1.0).clip(lower=1e-6)
     per_unit: pd.Series = (sums["transactions"] + PRIOR_PURCHASES) / (sums["sold"] + PRIOR_PURCHASES * unit)

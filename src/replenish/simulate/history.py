@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replenish.schemas import ITEMS, ORDERS, SALES, STOCK, WHOLESALE, check_table
+from replenish.schemas import TABLES, check_table
 from replenish.simulate.conditions import Conditions, draw_conditions
 from replenish.simulate.market import DayResult, Market, Offers
 from replenish.simulate.practice import Decision, Evening, Policy, ShopRule
@@ -86,12 +88,21 @@ class Shop:
         return self.stockroom.close_day()
 
 
+Columns = dict[str, NDArray[Any]]
+"""Columns of one day's rows by name; all of the same length."""
+
+
 @dataclass
 class Chronicle:
     """Rows collected day by day, put together at the end."""
 
-    sales: list[pd.DataFrame] = field(default_factory=list)
-    item_days: list[pd.DataFrame] = field(default_factory=list)
+    sales: list[Columns] = field(default_factory=list)
+    item_days: list[Columns] = field(default_factory=list)
+
+
+def put_together(days: Sequence[Columns]) -> pd.DataFrame:
+    """The rows of several days as one table."""
+    return pd.DataFrame({name: np.concatenate([columns[name] for columns in days]) for name in days[0]})
 
 
 def simulate_history(
@@ -131,31 +142,63 @@ def simulate_history(
 # ---------------------------------------------------------------- rows of one day
 
 
-def till_rows(market: Market, day: int, result: DayResult) -> pd.DataFrame:
-    """The day's transactions; a shopper's items follow each other in the till by a few seconds, a few come back."""
+def till_rows(market: Market, day: int, result: DayResult) -> Columns:
+    """The day's transactions; a shopper's items follow each other in the till by a few seconds, a few come back.
+
+    Columns: date, second (of the day), item (market position), quantity [unit, negative where it came back],
+    unit_price, returned, discounted.
+    """
     sales = result.sales
-    place_in_basket = sales.groupby("shopper").cumcount().to_numpy()
-    second = (sales["hour"].to_numpy() * 3600).astype(np.int64) + SECONDS_BETWEEN_SCANS * place_in_basket
-    rows = pd.DataFrame(
-        {
-            "date": market.conditions.dates[day],
-            "second": second,
-            "item": sales["item"],
-            "quantity": sales["quantity"],
-            "unit_price": sales["unit_price"],
-            "sale_type": "sale",
-            "discounted": sales["discounted"],
-        }
-    )
-    rng = np.random.default_rng([market.world.seed, market.seed, 40, market.conditions.dates[day].toordinal()])
-    returned = rows[rng.random(len(rows)) < RETURN_CHANCE]
-    returned = returned.assign(sale_type="return", quantity=-returned["quantity"], second=returned["second"] + 600)
-    return pd.concat([rows, returned]).sort_values(["second", "item"], kind="stable") if len(returned) else rows
+    second = (sales["hour"].to_numpy() * 3600).astype(np.int64)
+    second += SECONDS_BETWEEN_SCANS * _place_in_basket(sales["shopper"].to_numpy())
+    n, date_of_day = len(sales), market.conditions.dates[day]
+    rows = {
+        "date": np.full(n, date_of_day.to_datetime64()),
+        "second": second,
+        **{name: sales[name].to_numpy() for name in ("item", "quantity", "unit_price")},
+        "returned": np.zeros(n, dtype=bool),
+        "discounted": sales["discounted"].to_numpy(),
+    }
+    rng = np.random.default_rng([market.world.seed, market.seed, 40, date_of_day.toordinal()])
+    back = np.flatnonzero(rng.random(n) < RETURN_CHANCE)
+    return _with_returns(rows, back) if len(back) else rows
+
+
+def _place_in_basket(shopper: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many rows of the same shopper come before each row."""
+    together = np.argsort(shopper, kind="stable")
+    position, ordered = np.arange(len(shopper)), shopper[together]
+    begins = np.r_[True, ordered[1:] != ordered[:-1]][: len(shopper)]
+    place = np.empty_like(position)
+    place[together] = position - np.maximum.accumulate(np.where(begins, position, 0))
+    return place
+
+
+def _with_returns(rows: Columns, back: NDArray[np.int64]) -> Columns:
+    """The day's rows with those numbered `back` returned ten minutes later, in order of time."""
+    again = {name: values[back] for name, values in rows.items()}
+    again |= {"second": again["second"] + 600, "quantity": -again["quantity"], "returned": ~again["returned"]}
+    every = {name: np.concatenate([values, again[name]]) for name, values in rows.items()}
+    in_time = np.lexsort((every["item"], every["second"]))
+    return {name: values[in_time] for name, values in every.items()}
+
+
+def shelf_rows(
+    market: Market, day: int, decision: Decision, offers: Offers, result: DayResult, waste: Array
+) -> Columns:
+    """What became of the items on offer that day, one row each: date, item_code, order_quantity, left, waste [unit]."""
+    offered = offers.offered
+    columns = {"order_quantity": decision.order, "left": result.left, "waste": waste}
+    return {
+        "date": np.full(int(offered.sum()), market.conditions.dates[day].to_datetime64()),
+        "item_code": market.world.items["item_code"].to_numpy()[offered],
+        **{name: values[offered] for name, values in columns.items()},
+    }
 
 
 def item_day_rows(
     market: Market, day: int, decision: Decision, offers: Offers, result: DayResult, waste: Array
-) -> pd.DataFrame:
+) -> Columns:
     """The truth of one day, one row per item on offer (see `simulate_history`)."""
     offered = offers.offered
     own, common = market.elasticities(day, offers.price, offered, offers.age)
@@ -176,28 +219,32 @@ def item_day_rows(
         "own_elasticity": own,
         "category_elasticity": common,
     }
-    rows = pd.DataFrame({name: values[offered] for name, values in columns.items()})
-    rows.insert(0, "date", market.conditions.dates[day])
-    rows.insert(1, "item_code", market.world.items["item_code"].to_numpy()[offered])
-    return rows
+    key = shelf_rows(market, day, decision, offers, result, waste)
+    rows = {name: values[offered] for name, values in columns.items()}
+    return {"date": key["date"], "item_code": key["item_code"], **rows}
 
 
 # ---------------------------------------------------------------- tables
 
 
 def canonical_frames(world: World, conditions: Conditions, chronicle: Chronicle, skip: int) -> dict[str, pd.DataFrame]:
-    """The canonical tables of the days after the first `skip` days of the conditions."""
-    item_days = pd.concat(chronicle.item_days, ignore_index=True)
+    """The canonical tables of the days after the first `skip` days of the conditions, checked."""
+    frames = written_frames(world, conditions, chronicle, skip)
+    return {name: check_table(frame, TABLES[name])[list(frame.columns)] for name, frame in frames.items()}
+
+
+def written_frames(world: World, conditions: Conditions, chronicle: Chronicle, skip: int) -> dict[str, pd.DataFrame]:
+    """The tables of `canonical_frames` as written down, to be checked by who reads them."""
+    item_days = put_together(chronicle.item_days)
     wholesale = _wholesale_table(world, conditions, item_days, skip)
     items = world.items_table()
-    frames = {
-        "items": (items[items["item_code"].isin(wholesale["item_code"])], ITEMS),
-        "sales": (sales_table(world, chronicle), SALES),
-        "wholesale": (wholesale, WHOLESALE),
-        "stock": (item_days[["date", "item_code", "left", "waste"]].pipe(stock_rows), STOCK),
-        "orders": (item_days.rename(columns={"order_quantity": "ordered"})[["date", "item_code", "ordered"]], ORDERS),
+    return {
+        "items": items[items["item_code"].isin(wholesale["item_code"])],
+        "sales": sales_table(world, chronicle.sales),
+        "wholesale": wholesale,
+        "stock": stock_rows(item_days),
+        "orders": item_days.rename(columns={"order_quantity": "ordered"})[["date", "item_code", "ordered"]],
     }
-    return {name: check_table(frame, table)[list(frame.columns)] for name, (frame, table) in frames.items()}
 
 
 def stock_rows(item_days: pd.DataFrame) -> pd.DataFrame:
@@ -206,14 +253,21 @@ def stock_rows(item_days: pd.DataFrame) -> pd.DataFrame:
     return item_days[["date", "item_code"]].assign(on_hand=kept)
 
 
-def sales_table(world: World, chronicle: Chronicle) -> pd.DataFrame:
-    """The canonical `sales` table of the days collected."""
-    sales = pd.concat(chronicle.sales, ignore_index=True)
-    clock = pd.to_datetime(sales["second"], unit="s").dt.strftime("%H:%M:%S")
-    codes = world.items["item_code"].to_numpy()
-    sales.insert(1, "time", clock)
-    sales.insert(2, "item_code", codes[sales["item"].to_numpy()])
-    return sales.drop(columns=["second", "item"])
+def sales_table(world: World, days: Sequence[Columns]) -> pd.DataFrame:
+    """The canonical `sales` table of the tills' rows of these days."""
+    rows = put_together(days)
+    return pd.DataFrame({
+        "date": rows["date"], "time": _clock(rows["second"].to_numpy()),
+        "item_code": world.items["item_code"].array.take(rows["item"].to_numpy()), "quantity": rows["quantity"],
+        "unit_price": rows["unit_price"], "sale_type": np.where(rows["returned"], "return", "sale"),
+        "discounted": rows["discounted"],
+    })  # fmt: skip
+
+
+def _clock(second: NDArray[np.int64]) -> NDArray[np.str_]:
+    """Seconds of the day as HH:MM:SS."""
+    text = np.datetime_as_string(second.astype("datetime64[s]")).astype("U19")
+    return np.ascontiguousarray(text.view("U1").reshape(len(text), 19)[:, 11:]).view("U8").ravel()
 
 
 def _wholesale_table(world: World, conditions: Conditions, item_days: pd.DataFrame, skip: int) -> pd.DataFrame:
@@ -230,4 +284,4 @@ def _wholesale_table(world: World, conditions: Conditions, item_days: pd.DataFra
 def _truth(conditions: Conditions, chronicle: Chronicle, skip: int) -> dict[str, pd.DataFrame]:
     shoppers = conditions.shoppers[skip:]
     days = pd.DataFrame({"date": conditions.dates[skip:], "expected_shoppers": shoppers, "closed": shoppers == 0})
-    return {"item_days": pd.concat(chronicle.item_days, ignore_index=True), "days": days}
+    return {"item_days": put_together(chronicle.item_days), "days": days}

@@ -267,18 +267,32 @@ def serve(utility: Array, outside: float, wanted: Array, stock: Array) -> Served
     item = choose(utility, outside, open_items)
     emptied_by = np.full(columns, n)
     while True:
-        asked = np.where(item[:, None] == np.arange(columns), wanted, 0.0).cumsum(axis=0)
-        exceeded = (asked >= stock - GRAM / 2) & open_items
-        first = np.where(exceeded.any(axis=0), exceeded.argmax(axis=0), n) if n else emptied_by
-        if (first == n).all():
+        taken = _asked_for(item, wanted)
+        # Only items asked for to the last can run out: of the others the order of the visits says nothing.
+        short = np.flatnonzero(open_items & (_totals(item, taken, columns) >= stock - GRAM / 2))
+        if not len(short):
             break
-        gone = int(first.argmin())
-        emptied_by[gone], open_items[gone] = first[gone], False
+        first = [_emptied_at(item == k, taken, float(stock[k])) for k in short]
+        gone = int(short[np.argmin(first)])
+        emptied_by[gone], open_items[gone] = min(first), False
         late = np.flatnonzero(item == gone)
-        late = late[late > first[gone]]
+        late = late[late > emptied_by[gone]]
         item[late] = choose(utility[late], outside, open_items)
-    taken = np.diff(np.minimum(asked, stock), axis=0, prepend=0.0).sum(axis=1)
+    for k in np.flatnonzero(emptied_by < n):
+        visit = emptied_by[k]
+        taken[visit] = stock[k] - taken[:visit][item[:visit] == k].sum()
     return Served(item, np.round(taken, 3), emptied_by)
+
+
+def _asked_for(item: NDArray[np.int64], wanted: Array) -> Array:
+    """What each visit wants of the item it chose [unit]; 0 where it chose nothing."""
+    return np.where(item == NOTHING, 0.0, wanted[np.arange(len(item)), item])
+
+
+def _emptied_at(mine: NDArray[np.bool_], asked: Array, stock: float) -> int:
+    """The visit whose wish takes the last of an item that is asked for to the last; `mine`: visits that chose it."""
+    visits = np.flatnonzero(mine)
+    return int(visits[(asked[visits].cumsum() >= stock - GRAM / 2).argmax()])
 
 
 def play_shelf(shelf: Shelf, visits: ShelfVisits, habit: ClearanceHabit) -> ShelfDay:

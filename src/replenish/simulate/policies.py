@@ -18,6 +18,7 @@ from replenish.optimise.stock import from_yesterday
 from replenish.planning import (
     Groundwork,
     Prospect,
+    build_history,
     fit_models,
     held_to,
     joint_residuals,
@@ -27,7 +28,7 @@ from replenish.planning import (
     solve_day,
     stock_at_close,
 )
-from replenish.records import FittedModels, Override, Scenarios
+from replenish.records import DemandHistory, FittedModels, Override, Scenarios
 from replenish.settings import Settings
 from replenish.simulate.practice import Decision, Evening, ShopRule
 from replenish.simulate.season import STOCK_VALUE, Planned, Practice, SeasonPolicy, View
@@ -137,25 +138,28 @@ class Planner:
 
     def look_ahead(self, view: View) -> Prospect:
         """History and forecasts of everything that can be bought tomorrow."""
-        models = self.models = self.fresh_models(view)
+        history = build_history(view.tables, view.as_of, self.settings)
+        models = self.models = self.fresh_models(view, history)
         listed = self.listed(view.evening)
         settings = self.settings.override(
             shop__lead_time_days=(view.day - view.as_of).days
         )  # longer after a closed day
-        ahead = look_ahead(view.tables, view.as_of, 1, settings, models, self.seed, must_list=listed)
+        ahead = look_ahead(view.tables, view.as_of, 1, settings, models, self.seed, must_list=listed, history=history)
         ahead = self.with_costs(ahead, view.evening) if self.costs_known else ahead
         return on_offer(ahead, set(listed))
 
-    def fresh_models(self, view: View) -> FittedModels:
+    def fresh_models(self, view: View, history: DemandHistory) -> FittedModels:
         """Models at most a week old; the price response of the first evening is kept for the season."""
         if self.models is None:
             wanted = f"{self.settings.history} {self.settings.pricing} {self.settings.forecast}"
             if wanted not in self.fitted:
-                self.fitted[wanted] = fit_models(view.tables, view.as_of, self.settings, None, self.seed)
+                self.fitted[wanted] = fit_models(
+                    view.tables, view.as_of, self.settings, None, self.seed, history=history
+                )
             return self.fitted[wanted]
         if (view.as_of - self.models.fitted_as_of).days < REFIT_DAYS:
             return self.models
-        return refit_demand(view.tables, view.as_of, self.models, self.settings, self.seed)
+        return refit_demand(view.tables, view.as_of, self.models, self.settings, self.seed, history)
 
     def with_costs(self, ahead: Prospect, evening: Evening) -> Prospect:
         """The prospect with tomorrow's wholesale prices as known."""

@@ -18,7 +18,7 @@ import pandas as pd
 
 from replenish.records import Tables
 from replenish.schemas import DEFAULT_STORE
-from replenish.simulate.history import Chronicle, Shop, item_day_rows, sales_table, till_rows
+from replenish.simulate.history import Shop, put_together, sales_table, shelf_rows, till_rows
 from replenish.simulate.market import Market
 from replenish.simulate.practice import Decision, Evening, Policy
 from replenish.simulate.reputation import Reputation
@@ -125,14 +125,15 @@ class Bookkeeping:
         rows = book_rows(stage.market, day, played, opening_stock)
         self.item_days.append(rows)
         self.days.append({"date": stage.market.conditions.dates[day], "profit": rows["profit"].sum(), **facts})
-        truth = item_day_rows(stage.market, day, played.decision, played.offers, played.result, played.waste)
-        tills = Chronicle([till_rows(stage.market, day, played.result)])
+        shelf = put_together(
+            [shelf_rows(stage.market, day, played.decision, played.offers, played.result, played.waste)]
+        )
         codes = stage.world.items["item_code"].to_numpy()
         frames = {
-            "sales": sales_table(stage.world, tills),
+            "sales": sales_table(stage.world, [till_rows(stage.market, day, played.result)]),
             "wholesale": quotations(stage.market.conditions, codes, day, played.offers.offered),
-            "stock": counted_stock(truth),
-            "orders": truth[["date", "item_code"]].assign(ordered=truth["order_quantity"]),
+            "stock": counted_stock(shelf),
+            "orders": shelf[["date", "item_code"]].assign(ordered=shelf["order_quantity"]),
         }
         if stage.around is not None:
             frames |= noted_around(stage.market, stage.around, [day], float(str(facts["attraction"])))
@@ -167,8 +168,9 @@ def extended(tables: Tables, parts: list[dict[str, pd.DataFrame]]) -> Tables:
 
 def _joined(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """The table with the rows added in its columns and types; columns they do not have are empty."""
-    full = rows.assign(store=DEFAULT_STORE).reindex(columns=table.columns).astype(table.dtypes.to_dict())
-    return pd.concat([table, full], ignore_index=True)
+    full = rows.assign(store=DEFAULT_STORE).reindex(columns=table.columns)
+    other = {name: dtype for name, dtype in table.dtypes.items() if full[name].dtype != dtype}
+    return pd.concat([table, full.astype(other)], ignore_index=True)
 
 
 def play_season(stage: Stage, policy: SeasonPolicy, progress: Progress | None = None) -> Books:

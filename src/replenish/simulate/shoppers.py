@@ -100,9 +100,9 @@ def choose(utility: Array, outside: float, open_items: NDArray[np.bool_]) -> NDA
     """
     if not open_items.any() or not len(utility):
         return np.full(len(utility), NOTHING)
-    seen = np.where(open_items[None, :], utility, -np.inf)
+    seen = utility if open_items.all() else np.where(open_items[None, :], utility, -np.inf)
     best = seen.argmax(axis=1)
-    return np.where(np.take_along_axis(seen, best[:, None], axis=1)[:, 0] > outside, best, NOTHING)
+    return np.where(seen[np.arange(len(seen)), best] > outside, best, NOTHING)
 
 
 def choice_shares(utility: Array, outside: float, nest: float, weight: Array | None = None) -> Array:

@@ -10,9 +10,8 @@ import pandas as pd
 
 from replenish.errors import DataError
 from replenish.records import FittedModels, Tables
-from replenish.schemas import ITEMS, check_table
 from replenish.simulate.conditions import Conditions, draw_conditions, with_upheaval
-from replenish.simulate.history import Chronicle, Shop, canonical_frames, item_day_rows, till_rows
+from replenish.simulate.history import Chronicle, Columns, Shop, put_together, shelf_rows, till_rows, written_frames
 from replenish.simulate.market import DayResult, Market, Offers
 from replenish.simulate.practice import Decision, ShopRule
 from replenish.simulate.reputation import Reputation
@@ -149,7 +148,7 @@ def play_past(season: Season) -> Past:
         played = play_day(market, shop, day, rule(shop.evening(day)))
         if played is not None:
             chronicle.sales.append(till_rows(market, day, played.result))
-            rows = item_day_rows(market, day, played.decision, played.offers, played.result, played.waste)
+            rows = shelf_rows(market, day, played.decision, played.offers, played.result, played.waste)
             chronicle.item_days.append(rows)
             if day >= last - REPUTATION_DAYS:
                 reputation.note(conditions.wholesale[day], played.offers, played.result)
@@ -172,20 +171,20 @@ def open_stage(past: Past, season: Season) -> Stage:
     return Stage(season, past.market, shop, tables, past.reputation, past.around)
 
 
-def _from(frames: list[pd.DataFrame], first: pd.Timestamp) -> list[pd.DataFrame]:
-    return [frame for frame in frames if frame["date"].iloc[0] >= first]
+def _from(days: list[Columns], first: pd.Timestamp) -> list[Columns]:
+    return [rows for rows in days if rows["date"][0] >= first.to_datetime64()]
 
 
 def _opening_tables(season: Season, past: Past, last: int) -> Tables:
     world, conditions = past.market.world, past.market.conditions
-    frames = canonical_frames(world, first_days(conditions, last), past.chronicle, WARM_UP_DAYS)
-    frames["items"] = check_table(world.items_table(), ITEMS)
+    frames = written_frames(world, first_days(conditions, last), past.chronicle, WARM_UP_DAYS)
+    frames["items"] = world.items_table()
     told = frames["wholesale"]
     codes = world.items["item_code"].to_numpy()
     listed = quotations(conditions, codes, last - 1, np.zeros(len(codes), dtype=bool))
     both = pd.concat([told, listed]).drop_duplicates(["date", "item_code"], ignore_index=True)
     name = f"season of {world.name}, seed {season.seed}"
-    stock = counted_stock(pd.concat(past.chronicle.item_days, ignore_index=True))
+    stock = counted_stock(put_together(past.chronicle.item_days))
     noted = {} if past.around is None else noted_around(past.market, past.around, range(WARM_UP_DAYS, last))
     return tables_from_frames(known_frames(season, frames | {"wholesale": both, "stock": stock} | noted), name)
 

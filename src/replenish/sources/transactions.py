@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from replenish.errors import DataError
@@ -206,10 +207,10 @@ def known_items(items: pd.DataFrame | None) -> pd.DataFrame:
     if items is None:
         items = pd.DataFrame({c: pd.Series(dtype="str") for c in ("store", "item_code", "category")})
     known = items[["store", "item_code", "category"]].sort_values(["store", "item_code"], ignore_index=True)
+    store, category = (pd.factorize(known[name], sort=True)[0] for name in ("store", "category"))
+    both = store * (category.max(initial=0) + 1) + category
     return known.assign(
-        item_index=known.index,
-        store_index=known.groupby("store").ngroup(),
-        category_index=known.groupby(["store", "category"]).ngroup(),
+        item_index=known.index, store_index=store, category_index=np.unique(both, return_inverse=True)[1]
     )
 
 
