@@ -53,6 +53,15 @@ def same(a: Plan, b: Plan) -> bool:
     return all(a.summary[key] == b.summary[key] for key in ("promised", "expected", "range_80", "baseline"))
 
 
+def test_a_history_at_hand_gives_the_same_forecasts_and_must_be_that_of_the_evening(shop: Tables, models: FittedModels):
+    history = build_history(shop, AS_OF, SETTINGS)
+    asked = (shop, AS_OF, 1, SETTINGS, models)
+    with_it, without = look_ahead(*asked, history=history), look_ahead(*asked)
+    pd.testing.assert_frame_equal(with_it.forecast.table, without.forecast.table, check_exact=True)
+    with pytest.raises(ConfigError, match="up to 2024-06-18, not of “main” up to 2024-06-19"):
+        look_ahead(*asked, history=build_history(shop, AS_OF - pd.Timedelta(days=1), SETTINGS))
+
+
 def test_plan_keeps_its_declared_form_and_its_rules(plan: Plan):
     check_table(plan.lines, PLAN_LINES)
     assert set(plan.lines["date"]) == {PLANNED}

@@ -56,7 +56,10 @@ def shortfall(problem: Problem, chosen: Sequence[int]) -> dict[str, float]:
 
 def _rows(problem: Problem, chosen: Sequence[int]) -> NDArray[np.intp]:
     """Where these rows of the menu stand in its table. Picking whole rows of it by label takes far longer."""
-    return problem.menu.offers.index.get_indexer(pd.Index(list(chosen), dtype=np.int64))
+    rows = problem.menu.offers.index.get_indexer(pd.Index(list(chosen), dtype=np.int64))
+    if (rows < 0).any():
+        raise KeyError(f"Rows {[m for m, row in zip(chosen, rows, strict=True) if row < 0]} are not in the menu.")
+    return rows
 
 
 def objective_of(problem: Problem, chosen: Sequence[int]) -> float:

@@ -81,6 +81,24 @@ def build_history(
     return _build_history(tables, day, settings or Settings(), one_store(tables, store))
 
 
+def _past(
+    tables: Tables,
+    as_of: date | pd.Timestamp | str,
+    settings: Settings,
+    store: str | None,
+    history: DemandHistory | None,
+) -> DemandHistory:
+    """The history that is at hand, or a new one; `ConfigError` when that at hand is of another store or evening."""
+    if history is None:
+        return build_history(tables, as_of, settings, store)
+    if history.as_of != pd.Timestamp(as_of) or store not in (None, history.store):
+        raise ConfigError(
+            f"This history is of store “{history.store}” up to {history.as_of:%Y-%m-%d}, not of "
+            f"“{store or history.store}” up to {pd.Timestamp(as_of):%Y-%m-%d}. Leave it out or build it again."
+        )
+    return history
+
+
 def estimate_price_response(
     tables: Tables, as_of: date | pd.Timestamp | str, settings: Settings | None = None, store: str | None = None
 ) -> PriceResponse:
@@ -104,7 +122,7 @@ def fit_models(
     """
     chosen = settings or Settings()
     progress("history")
-    past = history or build_history(tables, as_of, chosen, store)
+    past = _past(tables, as_of, chosen, store, history)
     return _fit(tables, past, chosen, seed, progress)
 
 
@@ -122,7 +140,7 @@ def refit_demand(
     `history`: as in `fit_models`.
     """
     chosen = settings or Settings()
-    past = history or build_history(tables, as_of, chosen, models.store)
+    past = _past(tables, as_of, chosen, models.store, history)
     response = _for_items(models.price_response, past)
     matrix = history_matrix(tables, past, response, chosen)
     kept = replace(models, price_response=response)
@@ -148,7 +166,7 @@ def look_ahead(
     """
     chosen = settings or Settings()
     progress("history")
-    past = history or build_history(tables, as_of, chosen, store)
+    past = _past(tables, as_of, chosen, store, history)
     given = models or _fit(tables, past, chosen, seed, progress)
     _check_models(given, past)
     fitted = replace(given, price_response=_for_items(given.price_response, past))
