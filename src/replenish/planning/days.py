@@ -34,7 +34,7 @@ from replenish.records import Override, Scenarios, Solution
 from replenish.settings import Settings
 
 CENT = 0.01
-SWAP_SHARE = 0.25  # of the day's time limit, after which no exchange of items is looked for
+SWAP_SHARE = 0.5  # of the day's time limit, after which no exchange of items is looked for
 ONE_BY_ONE = (
     "with a weight on risk (rules.risk_weight) days are planned one after the other: what keeps overnight counts at "
     "its carry value, not by the plan of the next day"

@@ -48,7 +48,7 @@ WIDEST_MARGIN = 0.05
 
 # A lost sale costs more than by default (`rules.goodwill`), so that about as much is served as the shop is used to.
 SEASON_SETTINGS = Settings().override(
-    solver__gap=0.01, solver__threads=1, solver__time_limit_s=20.0, rules__min_display=1.0, rules__goodwill=0.55,
+    solver__gap=0.01, solver__threads=1, solver__time_limit_s=10.0, rules__min_display=1.0, rules__goodwill=0.55,
     forecast__candidate_days=60, scenarios__fresh=500, rules__price_index_cap=0.0,
 )  # fmt: skip
 
