@@ -15,12 +15,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from replenish.sources.contest import RULES_TOML, read_contest
 from replenish.sources.folder import write_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL_DATA = Path(os.environ.get("REPLENISH_REAL_DATA", ROOT / "../shared/data/cumcm2023c"))
+# The first call of a compiled function compiles it, which takes longer than examples may by default.
+settings.register_profile("compiled", deadline=None)
+settings.load_profile("compiled")
 REQUIRE_REAL_DATA = os.environ.get("REPLENISH_REQUIRE_REAL_DATA") == "1"
 
 # ---------------------------------------------------------------- a tiny shop

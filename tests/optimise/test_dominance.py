@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from replenish.optimise.dominance import undominated_labels
 from replenish.optimise.menu import RuleColumn, undominated
@@ -35,7 +35,6 @@ def test_labels_by_hand() -> None:
 
 
 @given(st.lists(st.tuples(FEW, FEW, FEW), max_size=40))
-@settings(deadline=None)
 def test_labels_against_all_pairs(labels: list[tuple[int, int, int]]) -> None:
     weight, gain, paid = np.array(labels, dtype=float).reshape(-1, 3).T
     assert undominated_labels(weight, gain, paid).tolist() == _no_better_pair(weight, gain, paid)
@@ -51,7 +50,6 @@ def test_many_labels_of_any_size_against_all_pairs() -> None:
     st.lists(st.tuples(st.integers(0, 2), FEW, FEW, FEW, FEW, FEW), min_size=1, max_size=25),
     st.sampled_from([0.0, 0.5, np.inf]), st.sampled_from([0.0, 0.4]),
 )  # fmt: skip
-@settings(deadline=None)
 def test_offers_against_all_pairs(rows: list[tuple[int, ...]], penalty: float, risk_weight: float) -> None:
     item, value, soft, hard, *scenarios = np.array(rows, dtype=float).T
     offers = [{"item_code": f"i{i:.0f}", "category": "c", "value": v} for i, v in zip(item, value, strict=True)]

@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from replenish.compiled import compiled
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -64,7 +65,7 @@ def tables(steps: Steps, best: Array, backwards: bool = True) -> Array:
     return np.asarray(_tables(steps.first, steps.step, best, steps.room, backwards))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _tables(first: Whole, step: Whole, best: Array, room: int, backwards: bool) -> Array:
     items = len(first) - 1
     out = np.full((items + 1, room + 1), -np.inf)
@@ -83,7 +84,7 @@ def best_offers(steps: Steps, values: Array, after: Array) -> Whole:
     return np.asarray(_best_offers(steps.edges, steps.step[steps.rung], values, after))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _best_offers(edges: Whole, own: Whole, values: Array, after: Array) -> Whole:
     left, out = after.shape[1] - 1, edges[:-1].copy()
     for k in range(len(out)):

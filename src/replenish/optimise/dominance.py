@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from replenish.compiled import compiled
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -22,7 +23,7 @@ def undominated_labels(weight: Array, gain: Array, paid: Array) -> Whole:
     return np.flatnonzero(_swept(np.argsort(weight), weight, gain, paid))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _swept(order: Whole, weight: Array, gain: Array, paid: Array) -> NDArray[np.bool_]:
     """Which labels no other beats; `order`: by weight, those of one weight in any order."""
     keep = np.zeros(len(order), dtype=np.bool_)
@@ -50,7 +51,7 @@ def _swept(order: Whole, weight: Array, gain: Array, paid: Array) -> NDArray[np.
     return keep
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _no_less(falling: Array, size: int, least: float) -> int:
     """How many of the first `size` values are at least this; halved without branches, which processors guess wrong."""
     first = 0
@@ -61,7 +62,7 @@ def _no_less(falling: Array, size: int, least: float) -> int:
     return first
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _move(values: NDArray[Any], by: int, start: int, end: int) -> None:
     """Moves the values from `start` to `end` by so many places in the array."""
     if by > 0:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from replenish.compiled import compiled
 from replenish.optimise.outcome import SOLD_OUT, ItemTerms, Outcome, accounts
 
 Array = NDArray[np.float64]
@@ -57,7 +58,7 @@ def expected_outcomes(orders: Array, rung: Whole, demand: Demand, unit_cost: flo
 
 
 # Sums may be taken in any order, so that several scenarios are added at once; nothing here is infinite or NaN.
-@njit(cache=True, fastmath={"reassoc", "contract", "nsz", "nnan"})  # type: ignore[untyped-decorator]
+@partial(compiled, fastmath=("reassoc", "contract", "nsz", "nnan"))
 def _means(
     usable: Array, oldest: Array, rung: Whole, total: Array, first: Array, missed: Array, met: Array, share: float
 ) -> tuple[Array, Array, Array, Array, Array]:

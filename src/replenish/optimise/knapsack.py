@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from replenish.compiled import compiled
 from replenish.optimise.completion import ROUNDING, Steps, best_by_step, best_offers, in_steps, tables, with_each
 from replenish.optimise.dominance import undominated_labels
 
@@ -193,7 +193,7 @@ def _row_price(gain: Array, weight: Array, edges: Whole, capacity: float) -> flo
     return high
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _best_of_each(value: Array, edges: Whole) -> Whole:
     """The offer worth most of every item."""
     out = edges[:-1].copy()
@@ -226,7 +226,7 @@ class _Terms(NamedTuple):
     relaxed: float
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _extended(
     label: Array, offers: Array, here: tuple[int, int], rest: Array, coming: Array, terms: _Terms, allowed: float
 ) -> tuple[Whole, Array, Array]:
@@ -248,7 +248,7 @@ def _extended(
     return number[:size].copy(), out[:3, :size].copy(), out[3, :size].copy()
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _least(gain: float, weight: float, cover: float, rest: Array, coming: Array, terms: _Terms) -> float:
     """Least total loss of a label; infinite when it has too much weight, or too little cover where that must hold."""
     left = terms.room - weight + ROUNDING
@@ -262,7 +262,7 @@ def _least(gain: float, weight: float, cover: float, rest: Array, coming: Array,
     return float(np.inf if (left < 0) | (hard & (short > ROUNDING)) else loss)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _positive(value: float) -> float:
     """The value or 0. Unlike with `max` there is no branch, which processors would often guess wrong here."""
     return value if value > 0.0 else 0.0

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from numpy.typing import NDArray
 
+from replenish.compiled import compiled
 from replenish.optimise.expected import Demand, Expected, expected_outcomes
 from replenish.optimise.outcome import ItemTerms, day_outcome
 from replenish.pricing.ladder import Ladder
@@ -312,7 +312,7 @@ def undominated(menu: Menu, columns: Sequence[RuleColumn], risk_weight: float = 
     return offers[_undominated_rows(rows, edges, value, values, penalties, weight, draws)]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _undominated_rows(
     rows: NDArray[np.int64], edges: NDArray[np.int64], value: Array, columns: Array, penalties: Array,
     risk_weight: float, by_scenario: Array,
@@ -334,7 +334,7 @@ def _undominated_rows(
     return keep
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _replaces(
     b: int, a: int, value: Array, columns: Array, penalties: Array, risk_weight: float, by_scenario: Array
 ) -> bool:

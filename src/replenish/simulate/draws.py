@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from replenish.compiled import compiled
 from replenish.simulate.luck import draw_turns
 from replenish.simulate.market import GRAM, Market, discount_price
 from replenish.simulate.practice import ClearanceHabit, draw_clearance
@@ -123,10 +123,10 @@ def play_draws(draws: Draws, price: Array, stock: Array, age: Array, first: int 
         asked, discounted, world.outside[draws.category], np.round(stock, 3),
         draws.luck[:, use], draws.trade_left, np.array(world.practice.clear_chance), world.practice.overstock_factor,
     )  # fmt: skip
-    return Trade(np.round(stock - left, 3), left, revenue)
+    return Trade(np.asarray(np.round(stock - left, 3), dtype=np.float64), left, revenue)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _play(
     edges: Whole, clears: Whole, utility: Single, weight: Single, wanted: Single, lasting: Array, relative: Array,
     asked: Array, discounted: Array, outside: float, stock: Array, luck: Array, trade_left: Array, clear_chance: Array,
