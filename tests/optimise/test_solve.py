@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -10,8 +11,9 @@ import pandas as pd
 import pytest
 
 from replenish.errors import SolverError
-from replenish.optimise import search as search_module
-from replenish.optimise.decompose import lagrangian, tighten
+from replenish.optimise import knapsack, search as search_module
+from replenish.optimise.decompose import _groups, _rows, lagrangian, tighten
+from replenish.optimise.knapsack import best_choice
 from replenish.optimise.linear import LinearAnswer, LinearModel, linear_form, solve_linear
 from replenish.optimise.menu import Menu, build_menu, undominated
 from replenish.optimise.model import Problem, build_model, rule_columns
@@ -311,8 +313,49 @@ def test_prices_between_categories_reach_the_best_ones_from_afar() -> None:
     menu = build_menu(items, draws, some)
     search = Search(Problem(menu, some), menu.offers, EXACT)
     relaxed, structure = search.relax(), search._structure()
-    plain, _, _ = lagrangian(structure, np.zeros(len(structure.linking)), relaxed.duals, 1e-6)
+    plain, _, _ = lagrangian(structure, np.zeros(len(structure.linking)), relaxed.duals, 1e-6, 1)
     right = min(s.value for s in tighten(structure, relaxed.duals, relaxed.objective, None, 1, 12))
     from_afar = min(s.value for s in tighten(structure, 0 * relaxed.duals, plain, None, 1, 12))
     rounding = 1e-12 * right  # both may end at the same prices: sums then differ in the last digit
     assert right - rounding <= from_afar <= right * 1.002 < plain
+
+
+def test_a_category_with_too_many_labels_is_solved_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With hardly any labels kept, bounds and plans of the categories are those of all labels."""
+    rng = np.random.default_rng(2)
+    rungs = [tuple(np.round(2 + np.sort(rng.normal(0, 0.25, 5)), 2)) for _ in range(16)]
+    items = [candidate(f"i{k}", f"g{k % 2}", some) for k, some in enumerate(rungs)]
+    demand = {c.item_code: rng.gamma(6, 1.5, 20).tolist() for c in items}
+    draws = scenarios(demand, {c.item_code: float(rng.uniform(0.8, 1.3)) for c in items})
+    some = rules(price_index_cap=0.03, cover=0.8, cover_penalty=0.5)
+    menu = build_menu(items, draws, some)
+    search = Search(Problem(menu, some), menu.offers, EXACT)
+    relaxed, structure = search.relax(), search._structure()
+    model, money = structure.model, 1e-3
+    asked = (structure, np.zeros(len(structure.linking)), relaxed.duals, 2 * money, 1)
+    bound, plans, _ = lagrangian(*asked)
+    monkeypatch.setattr(knapsack, "MOST_LABELS", 1)
+    labels = [best_choice(_groups(b, model.gain), _rows(model, b, relaxed.duals), money) for b in structure.blocks]
+    assert sum(choice.bound for choice in labels) > bound + 20 * money  # so few labels alone bound badly
+    few, others, reach = lagrangian(*asked)
+    assert few == pytest.approx(bound, abs=5 * money)
+    for block, one, two in zip(structure.blocks, plans, others, strict=True):
+        gain = model.gain[block.columns]
+        assert gain @ two == pytest.approx(gain @ one, abs=3 * money)
+    offers = np.concatenate([np.concatenate(block.items) for block in structure.blocks])
+    assert (reach[offers] <= few + 1e-9).all()
+
+
+def test_the_gap_counts_the_constant_of_the_objective() -> None:
+    """A plan is optimal when it is close to the bound as shares of the whole objective, whatever the solver sees."""
+    rng = np.random.default_rng(5)
+    items = [candidate(f"i{k}", f"g{k % 3}", (2.0, 2.2, 2.4), multiple=2.0) for k in range(12)]
+    draws = scenarios({c.item_code: rng.gamma(6, 1.5, 20).tolist() for c in items}, {c.item_code: 1.0 for c in items})
+    some = rules(n_max=6, price_index_cap=0.02)
+    problem = Problem(build_menu(items, draws, some), some)
+    best = solve_menu(problem, EXACT).objective
+    for offset in (-0.9 * best, -1.1 * best, 10 * best):
+        answer = solve_menu(replace(problem, offset=offset), SolverSettings(threads=1, gap=0.01))
+        assert answer.status == "optimal"
+        assert answer.gap <= 0.01
+        assert answer.objective >= best + offset - 0.0101 * abs(best + offset)

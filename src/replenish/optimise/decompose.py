@@ -7,7 +7,8 @@ given prices. With prices d on the linking rows
     bound(d) = Σ_g max { (gain − d·A_link) x : x whole, rows of g } + Σ_r d_r·limit_r
 
 holds for every plan (Geoffrion 1974). It sees whole numbers under the price index, which the linear relaxation does
-not, and that is most of the gap. Prices come from a master problem over the category plans found so far (Dantzig &
+not, and that is most of the gap. A category is solved by labels (`knapsack`), or by HiGHS where these get too many, as
+under a steep price index. Prices come from a master problem over the category plans found so far (Dantzig &
 Wolfe 1960), kept within a box around the best ones (Marsten, Hogan & Blankenship 1975).
 """
 
@@ -25,6 +26,9 @@ from replenish.optimise.linear import LinearModel, solve_linear
 
 Array = NDArray[np.float64]
 MASTER_TIME_S = 5.0
+BLOCK_TIME_S = 2.0  # for one category
+LABELS_OFF = 2.0  # times the money asked for: how far labels that are not too many may be off, steps of gain included
+TOLERANCE = 1e-6  # the solver's, in money
 KEPT_PROMISE = 0.25  # of the improvement the master problem saw, from which on the box grows
 MOST_IDLE = 2  # rounds in a row that neither better the bound nor find a category plan
 FIRST_BOX = 0.03  # of the bound: what moving one price through its box may change at first
@@ -124,7 +128,7 @@ def tighten(
         for k, block in enumerate(structure.blocks):
             _keep(state, k, plan[block.columns])
     for number in range(rounds):
-        value, found, reach = lagrangian(structure, prices, duals, money)
+        value, found, reach = lagrangian(structure, prices, duals, money, threads)
         state.reach = np.minimum(state.reach, reach)
         better = value < state.value - money
         if value < state.value:
@@ -157,7 +161,9 @@ def _keep(state: Bound, block: int, x: Array) -> None:
     state.patterns[block, (x > 0.5).tobytes()] = x
 
 
-def lagrangian(structure: Structure, prices: Array, duals: Array, money: float) -> tuple[float, list[Array], Array]:
+def lagrangian(
+    structure: Structure, prices: Array, duals: Array, money: float, threads: int
+) -> tuple[float, list[Array], Array]:
     """bound(d) at `prices` of the linking rows, the category plans that attain it, and the same bound by column when
     that offer is taken (`Bound.reach`); `duals`: see `tighten`."""
     model = structure.model
@@ -166,16 +172,47 @@ def lagrangian(structure: Structure, prices: Array, duals: Array, money: float) 
     total += _limits(gain[structure.free], model.lower[structure.free], model.upper[structure.free])
     found, below = [], np.full(len(gain), np.inf)
     for block in structure.blocks:
-        choice = best_choice(_groups(block, gain), _rows(model, block, duals), money / len(structure.blocks))
-        total += choice.bound
-        for columns, bounds in zip(block.items, choice.with_offer, strict=True):
-            below[columns] = bounds - choice.bound if np.isfinite(choice.bound) else -np.inf
-        x = np.zeros(len(gain))
-        x[choice.columns] = 1.0
-        if block.short >= 0:
-            x[block.short] = max(float(model.low[block.cover] - block.covered @ x), 0.0)
-        found.append(x[block.columns])
+        x, bound, with_offer = _solved(structure, block, gain, duals, money / len(structure.blocks), threads)
+        total += bound
+        for columns, bounds in zip(block.items, with_offer, strict=True):
+            below[columns] = bounds - bound if np.isfinite(bound) else -np.inf
+        found.append(x)
     return total, found, total + below
+
+
+def _solved(
+    structure: Structure, block: Block, gain: Array, duals: Array, money: float, threads: int
+) -> tuple[Array, float, tuple[Array, ...]]:
+    """A category's best plan (values of its columns) and bounds on every plan, and on those with each offer, by item.
+
+    By labels; where these get too many to come within `money`, by HiGHS.
+    """
+    model = structure.model
+    choice = best_choice(_groups(block, gain), _rows(model, block, duals), money)
+    x = np.zeros(len(gain))
+    x[choice.columns] = 1.0
+    if block.short >= 0:
+        x[block.short] = max(float(model.low[block.cover] - block.covered @ x), 0.0)
+    worth, x = float(gain @ x), x[block.columns]
+    if not choice.bound - worth > LABELS_OFF * money + TOLERANCE:
+        return x, choice.bound, choice.with_offer
+    answer = solve_linear(_alone(structure, block, gain), threads, BLOCK_TIME_S, money=money)
+    bound = min(choice.bound, answer.bound) if np.isfinite(answer.bound) else choice.bound
+    if answer.found and answer.objective > worth:
+        x = np.where(model.whole[block.columns], answer.values.round(), answer.values)
+    return x, bound, tuple(np.minimum(bounds, bound) for bounds in choice.with_offer)
+
+
+def _alone(structure: Structure, block: Block, gain: Array) -> LinearModel:
+    """The category as a model of its own: its columns at these gains, and the rows that speak of them."""
+    model, mine = structure.model, block.columns
+    matrix = model.matrix[:, mine]
+    rows = np.setdiff1d(matrix.indices, structure.linking)
+    return LinearModel(
+        tuple(model.rows[k] for k in rows), tuple(model.columns[k] for k in mine), gain[mine],
+        sparse.csc_array(sparse.csr_array(matrix)[rows]), model.low[rows], model.high[rows],
+        model.lower[mine], model.upper[mine], model.whole[mine],
+    )  # fmt: skip
 
 
 def _groups(block: Block, gain: Array) -> list[Group]:

@@ -103,13 +103,18 @@ class Search:
 
     @property
     def gap(self) -> float:
-        """Relative gap between the best plan and the best bound; infinite without a plan."""
-        return relative_gap(self.best.objective, self.bound) if self.best else float("inf")
+        """Relative gap between the best plan and the best bound, constant included; infinite without a plan."""
+        offset = self.problem.offset
+        return relative_gap(self.best.objective + offset, self.bound + offset) if self.best else float("inf")
 
     @property
     def done(self) -> bool:
         """Whether the gap asked for is reached."""
         return self.gap <= self.settings.gap
+
+    def money(self, gap: float) -> float:
+        """A relative gap as money; the solver, which does not know the constant of the objective, is told this."""
+        return max(gap * abs(self.bound + self.problem.offset), TOLERANCE)
 
     def left(self) -> float:
         """Seconds of the time limit that are left, at least one."""
@@ -198,16 +203,17 @@ class Search:
     def solve_part(self, columns: NDArray[np.bool_], gap: float, seconds: float) -> LinearAnswer:
         """The whole-number problem over some of the offers, from the best plan so far; what it finds is taken."""
         kept = columns | ~self.is_offer
+        relative, money = (0.0, self.money(gap)) if np.isfinite(self.bound) else (gap, TOLERANCE)
         for _ in range(PLAN_TAILS):
-            start = self.values(self.best.chosen)[kept] if self.best else None
-            answer = solve_linear(self.model.part(kept), self.settings.threads, min(seconds, self.left()), gap, start)
+            start, limit = self.values(self.best.chosen)[kept] if self.best else None, min(seconds, self.left())
+            answer = solve_linear(self.model.part(kept), self.settings.threads, limit, relative, start, money)
             if not answer.found:
                 break
             x = np.zeros(len(kept))
             x[kept] = answer.values
             found = self.take(self.offers.index[x[self.place] > 0.5].tolist())
             over = answer.objective - found.objective
-            if not self.problem.risk_weight or over <= gap / 4 * max(1.0, abs(found.objective)):
+            if not self.problem.risk_weight or over <= money / 4:
                 break
             if not self._add_tail(replace(answer, values=np.round(x, 9)), 0.0):
                 break
@@ -252,8 +258,8 @@ class Search:
         duals[: len(self.relaxed.duals)] = self.relaxed.duals  # rows added since have no price yet
         if self.prices is not None:
             duals[structure.linking] = self.prices
-        money = max(self.settings.gap * abs(self.bound) * share, TOLERANCE)
-        for state in tighten(structure, duals, self.bound, plan, self.settings.threads, ROUNDS, money):
+        money, threads = self.money(self.settings.gap * share), self.settings.threads
+        for state in tighten(structure, duals, self.bound, plan, threads, ROUNDS, money):
             self.bound, self.reach = min(self.bound, state.value), np.minimum(self.reach, state.reach)
             self.prices = state.prices
             columns = self._first_of_each(self.reach, near)

@@ -68,7 +68,6 @@ def plan_if_any(problem: Problem, settings: SolverSettings, start: Sequence[int]
 def _run(search: Search, start: Sequence[int]) -> bool:
     """All steps, until the gap is reached; False when no plan satisfies all rules."""
     relaxed = search.relax()
-    search.settings = _gap_without_offset(search)
     if relaxed.status == "infeasible":
         return False
     if relaxed.status == "optimal" and not search.done and not search.late:
@@ -79,15 +78,6 @@ def _run(search: Search, start: Sequence[int]) -> bool:
         final = search.remaining()
         return final.status != "infeasible" or search.best is not None
     return True
-
-
-def _gap_without_offset(search: Search) -> SolverSettings:
-    """The settings with the gap relative to the objective as the search counts it, which has no offset."""
-    offset, bound = search.problem.offset, search.bound
-    if offset == 0 or not np.isfinite(bound) or bound == 0:
-        return search.settings
-    gap = search.settings.gap * abs(bound + offset) / abs(bound)
-    return search.settings.model_copy(update={"gap": gap})
 
 
 def _solution(search: Search, status: str, begin: float) -> Solution:
