@@ -44,3 +44,15 @@ def test_never_below_any_choice_that_fits(seed: int) -> None:
             assert after[0, -1] >= worth - 1e-9
             assert (each[range(4), picks] >= worth - 1e-9).all()
     assert each.max() == pytest.approx(after[0, -1])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("room", [0.0, 1e-300, 1e-25, 1e-8])
+def test_with_next_to_no_room_only_the_lightest_offers_fit(room: float) -> None:
+    # Of the apples only those of 0 fit, of the pears too: 0 + 1.
+    steps = in_steps(WEIGHTS, EDGES, room, 20_000)
+    best = best_by_step(steps, VALUES)
+    after = tables(steps, best)
+    assert after[0, -1] == 1.0
+    assert best_offers(steps, VALUES, after).tolist() == [0, 3]
+    assert with_each(steps, VALUES, best, after).tolist() == [1.0, -np.inf, -np.inf, 1.0, -np.inf]

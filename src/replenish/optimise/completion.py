@@ -36,12 +36,15 @@ class Steps:
 
 
 def in_steps(weight: Array, edges: Whole, room: float, most: int) -> Steps:
-    """Weights by offer in at most so many steps; `room`: weight that fits beyond the least of every item."""
-    count = most if room > 0 else 0
+    """Weights by offer in at most so many steps; `room`: weight that fits beyond the least of every item.
+
+    What weighs more than there is room for is one step too heavy, however little the room.
+    """
+    count = most if room > ROUNDING else 0
     width = room / count if count else 1.0
     item = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
     above = weight - np.minimum.reduceat(weight, edges[:-1])[item]
-    own = np.floor(above / width + ROUNDING).astype(np.int64)
+    own = np.minimum(np.floor(above / width + ROUNDING), count + 1.0).astype(np.int64)
     order = np.lexsort((own, item))
     new = np.append(True, (np.diff(own[order]) != 0) | (np.diff(item[order]) != 0))
     rung = np.empty(len(own), dtype=np.int64)
