@@ -94,6 +94,11 @@ def _rows(frame: pd.DataFrame, wanted: pd.Series) -> pd.DataFrame:
     return frame if wanted.all() else frame[wanted]
 
 
+def arrived(orders: pd.DataFrame) -> pd.Series:
+    """Quantity that came in by the table of orders: what was received where that is known, else what was ordered."""
+    return orders["ordered"] if "received" not in orders else orders["received"].fillna(orders["ordered"])
+
+
 @dataclass(frozen=True)
 class DemandHistory:
     """What the shop's past says, cleaned, on a grid of the days each item was around; one store.
@@ -229,20 +234,20 @@ class Scenarios:
             self.cost.mean(0)[None], self.drawn_days[:1],
         )  # fmt: skip
 
-    def demand_at(self, item: int, price_ratio: float | NDArray[np.float64]) -> NDArray[np.float64]:
-        """Demand of one item [unit] at `price_ratio` = price ÷ reference price, with what others pass on.
+    def demand_at(self, item: int, price_ratio: float) -> NDArray[np.float64]:
+        """Demand of one item [unit, shape n] at `price_ratio` = price ÷ reference price, with what others pass on.
 
-        Shape n; of several ratios a row each. `first_choice_at` is the same without what others pass on.
+        `first_choice_at` is the same without.
         """
         passed_on = 0.0 if self.transfers is None else self.transfers[:, item]
         return np.asarray((self.demand[:, item] + passed_on) * self.price_factor(item, price_ratio))
 
-    def first_choice_at(self, item: int, price_ratio: float | NDArray[np.float64]) -> NDArray[np.float64]:
-        """Demand of one item [unit] at that price ratio without what others pass on; shapes as in `demand_at`."""
+    def first_choice_at(self, item: int, price_ratio: float) -> NDArray[np.float64]:
+        """Demand of one item [unit, shape n] at that price ratio without what others pass on."""
         return np.asarray(self.demand[:, item] * self.price_factor(item, price_ratio))
 
     def price_factor(self, item: int, price_ratio: float | NDArray[np.float64]) -> NDArray[np.float64]:
-        """Demand at `price_ratio` ÷ demand at the reference price; shapes as in `demand_at`.
+        """Demand at `price_ratio` ÷ demand at the reference price; shape n, of several ratios a row each.
 
         Design, section 4: the elasticity draws are scaled so that their mean curve is that of the posterior mean.
         """

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replenish.history.places import Places
-from replenish.records import Finding
+from replenish.records import Finding, arrived
 
 Array = NDArray[np.float64]
 PRIOR_DAYS = 7.0  # usual days of the item that its stated rate counts as
@@ -50,8 +50,7 @@ def _by_item(
 ) -> tuple[Array, Array, Array]:
     """Units lost and units that came on the days that tell, and how many days these are, in the order of the items."""
     places, sold = Places.of(panel), panel["sold"].to_numpy(dtype=float)
-    received = orders["ordered"] if "received" not in orders else orders["received"].fillna(orders["ordered"])
-    came = places.values(orders.assign(came=received), "came")
+    came = places.values(orders.assign(came=arrived(orders)), "came")
     left, before = places.values(stock, "on_hand"), places.values(stock, "on_hand", later=1)
     row = items["item_code"].to_numpy()
     number = pd.Index(row).get_indexer(places.codes)[places.item]
@@ -61,11 +60,11 @@ def _by_item(
     counted = np.bincount(number[recent & (left > 0)], minlength=n)[number] > 0
     tells = recent & counted & (came > 0) & np.isfinite(left) & (fresh_only | (before == 0))
     mine = number[tells]
-    lost, arrived, seen = (
+    lost, brought, seen = (
         np.bincount(mine, weights=w[tells], minlength=n).astype(float)
         for w in (came - sold - left, came, np.ones(len(came)))
     )
-    return lost, arrived, seen
+    return lost, brought, seen
 
 
 def _finding(items: pd.DataFrame, stated: Array, learned: Array, days: int) -> Finding | None:

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replenish.history.places import Places
+from replenish.records import arrived
 
 Array = NDArray[np.float64]
 
@@ -159,8 +160,8 @@ def from_stock(
     life = items.set_index("item_code")["shelf_life_days"].reindex(places.codes).fillna(1).to_numpy(dtype=float)
     keeps = life[places.item] > 1
     if orders is not None and len(orders):
-        arrived = orders.assign(there=orders["received"].fillna(orders["ordered"]) > 0)
-        there = places.values(arrived, "there") == 1
+        came = orders.assign(there=arrived(orders) > 0)
+        there = places.values(came, "there") == 1
         fresh = ~keeps | (stock is not None and len(stock) > 0)
         recorded = panel["date"].isin(orders["date"]).to_numpy()
         told = np.where(recorded & (there | fresh), there.astype(float), told)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from replenish.history.places import Places
 from replenish.history.profile import LastSales, Rhythm, UsualDay, day_share, usual_day, usual_share, with_hidden
 from replenish.history.silence import arrival_concentration, silence, still_to_come
+from replenish.records import arrived
 from replenish.settings import HistorySettings
 
 Array = NDArray[np.float64]
@@ -58,7 +59,7 @@ def told_by_counts(
     if orders is not None and len(orders):
         item = items.set_index("item_code").reindex(places.codes)
         life, loss = item["shelf_life_days"].fillna(1).to_numpy(dtype=float), item["loss_rate"].to_numpy(dtype=float)
-        came = places.values(orders.assign(came=orders["received"].fillna(orders["ordered"])), "came")
+        came = places.values(orders.assign(came=arrived(orders)), "came")
         kept = np.where(life[places.item] > 1, places.values(stock, "on_hand", later=1), 0.0)
         there = np.where(came > 0, kept + came * (1 - loss[places.item]), np.nan)
         part = panel["sold"].to_numpy(dtype=float) / there

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replenish.records import Tables
+from replenish.records import Tables, arrived
 
 Array = NDArray[np.float64]
 
@@ -61,5 +61,4 @@ def _received(tables: Tables, loss: Array, codes: pd.Index, days: pd.DatetimeInd
     orders = tables.orders
     if orders is None or orders.empty:
         return np.full((len(codes), len(days)), np.nan)
-    arrived = orders["ordered"] if "received" not in orders else orders["received"].fillna(orders["ordered"])
-    return _wide(orders.assign(arrived=arrived), "arrived", codes, days) * (1 - loss[:, None])
+    return _wide(orders.assign(arrived=arrived(orders)), "arrived", codes, days) * (1 - loss[:, None])
