@@ -105,10 +105,10 @@ class DemandHistory:
 
     `panel` key (item_code, date): category, unit, sold, full_price_sold, clearance_sold [unit], full_price [money/unit,
     that day's, empty when none], reference_price (last full price up to and including the day), wholesale_price (last
-    valid), transactions, offered (probability), closed, sold_out_probability, hidden (by a stock-out) [unit],
-    demand [unit], demand_weight (0–1), clearance_day. `calendar` key date: closed, holiday features. `profile` key
-    (category, weekday, half_hour): cumulative share of the day's transactions at the end of that half hour,
-    with those that stock-outs hid.
+    valid), transactions, full_price_transactions, offered (probability), closed, sold_out_probability, hidden (by a
+    stock-out) [unit], demand [unit], demand_weight (0–1), clearance_day. `calendar` key date: closed, holiday features.
+    `profile` key (category, weekday, half_hour): cumulative share of the day's full-price sales at the end of that
+    half hour, with those that stock-outs hid.
     `findings`: notes for the data report. `mornings` key (category, date): transactions before noon; empty without
     times of sales.
     """

@@ -266,13 +266,13 @@ DAILY_SALES = Table(
 
 INTRADAY_SALES = Table(
     "intraday_sales",
-    "Sales with a known time per store, category, day and half hour: the material of the hourly profiles.",
+    "Full-price sales with a known time per store, category, day and half hour: the material of the hourly profiles.",
     (
         STORE,
         DATE,
         Column("category", "text", "category of the items sold"),
         Column("half_hour", "count", "half hours after midnight (18 = 09:00–09:30)", ge=0, le=47),
-        Column("transactions", "count", "number of sales", ge=0),
+        Column("transactions", "count", "number of sales at full price", ge=0),
     ),
     key=("store", "date", "category", "half_hour"),
 )

@@ -44,6 +44,7 @@ def days(rows: list[tuple[float, float, bool]], item: str = "A", quantity: float
         date=pd.date_range("2024-03-04", periods=len(frame)),
         sold=frame["transactions"] * quantity,
         full_price_sold=frame["transactions"] * quantity,
+        full_price_transactions=frame["transactions"],
         clearance_sold=0.0,
         offered=1.0,
         closed=False,
@@ -66,7 +67,7 @@ def test_profile_of_transactions_by_hand():
     assert table[["category", "weekday"]].drop_duplicates().values.tolist() == [["leafy", 0]]
     assert (at[17], at[18], at[19], at[20], at[47]) == (0, 0.5, 0.5, 1, 1)
     rows = pd.DataFrame({"date": pd.Timestamp("2024-03-04"), "category": "leafy", "transactions": 1,
-                         "last_sale_hour": [9.25, 10.25, 10.5, np.nan]})  # fmt: skip
+                         "full_price_transactions": 1, "last_sale_hour": [9.25, 10.25, 10.5, np.nan]})  # fmt: skip
     np.testing.assert_allclose(usual_share(usual, last_sales(rows, rhythm)), [0.25, 0.75, 1, np.nan])
     for unseen in (rows.assign(date=pd.Timestamp("2024-03-05")), rows.assign(category="roots")):
         assert np.isnan(usual_share(usual, last_sales(unseen, rhythm))).all(), "no Tuesday and no roots were seen"
@@ -241,7 +242,7 @@ def simulated(seed: int, days_each: int, sold_out_share: float) -> tuple[pd.Data
     columns = ["item_code", "date", "transactions", "last_sale_hour", "true", "cut"]
     panel = pd.DataFrame(rows, columns=columns).assign(category="leafy", clearance_day=False, clearance_sold=0.0)
     sold = panel["transactions"].astype(float)
-    panel = panel.assign(sold=sold, full_price_sold=sold, offered=1.0, closed=False)
+    panel = panel.assign(sold=sold, full_price_sold=sold, full_price_transactions=sold, offered=1.0, closed=False)
     counts = pd.concat(times).groupby(["date", "half_hour"]).size().rename("transactions").reset_index()
     return panel, counts.assign(category="leafy"), panel["true"].to_numpy()
 
@@ -276,15 +277,26 @@ def test_chance_of_the_silence_with_clustered_arrivals_by_hand():
 
 @pytest.mark.parametrize(("true", "around"), [(np.inf, (60, np.inf)), (10.0, (7, 15)), (5.0, (4, 10))])
 def test_concentration_is_told_from_clean_and_from_contaminated_days(true, around):
-    """4,000 days whose last sale is drawn from the model; then three in ten of them end at half their time."""
+    """4,000 days whose last sale is drawn from the model; then three in ten of them end at half their time.
+
+    Where it is known which they are, the days that are left tell what they told before.
+    """
     rng = np.random.default_rng(3)
     n = rng.integers(6, 40, 4000).astype(float)
     grid = np.linspace(0.001, 1.0, 1000)
     chance = np.array([silence_chance(grid, np.full(1000, k), true) for k in n])
     last = grid[np.minimum((chance < rng.random((4000, 1))).sum(axis=1), 999)]
-    cut = np.where(rng.random(4000) < 0.3, last / 2, last)
-    for share in (last, cut):
-        assert around[0] <= arrival_concentration(share, n) <= around[1]
+    short, every = rng.random(4000) < 0.3, np.ones(4000)
+    cut = np.where(short, last / 2, last)
+    for share, weight in ((last, every), (cut, every), (cut, np.where(short, 0.0, 1.0))):
+        assert around[0] <= arrival_concentration(share, n, weight) <= around[1]
+    assert arrival_concentration(cut, n, ~short * 1.0) == arrival_concentration(last[~short], n[~short], every[~short])
+
+
+def test_concentration_of_days_that_are_hardly_ordinary_is_not_told():
+    share, n = np.full(300, 0.01), np.full(300, 10.0)
+    assert np.isfinite(arrival_concentration(share + 0.9, n, np.ones(300)))
+    assert np.isinf(arrival_concentration(share + 0.9, n, np.full(300, 0.5)))
 
 
 def test_a_day_that_ended_early_for_all_is_not_early_for_one():
@@ -293,6 +305,8 @@ def test_a_day_that_ended_early_for_all_is_not_early_for_one():
     intraday = panel[["category", "date"]].assign(half_hour=27, transactions=70)
     rhythm, unseen = Rhythm.of(intraday), Rhythm.of(intraday[:0])
     assert day_share(np.array([0.5]), rhythm, last_sales(panel, rhythm)) == pytest.approx([75 / 90])
+    cleared = panel.assign(transactions=13)  # three more on discount, which the rhythm does not count
+    assert day_share(np.array([0.5]), rhythm, last_sales(cleared, rhythm)) == pytest.approx([75 / 90])
     assert day_share(np.array([0.5]), unseen, last_sales(panel, unseen)) == pytest.approx([0.5])
 
 
@@ -310,6 +324,7 @@ def clustered(seed: int, shops_days: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     panel = pd.DataFrame(rows, columns=["item_code", "date", "transactions", "last_sale_hour"])
     sold = panel["transactions"].astype(float)
     panel = panel.assign(category="leafy", clearance_day=False, clearance_sold=0.0, sold=sold, full_price_sold=sold)
+    panel["full_price_transactions"] = panel["transactions"]
     panel = panel.assign(offered=1.0, closed=False).sort_values(["item_code", "date"], ignore_index=True)
     counts = pd.concat(times).groupby(["date", "half_hour"]).size().rename("transactions").reset_index()
     return panel, counts.assign(category="leafy")

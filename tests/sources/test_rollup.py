@@ -48,8 +48,9 @@ def test_one_item_day_worked_by_hand() -> None:
     assert day["first_sale_hour"] == pytest.approx(9 + 0.5 / 3600)
 
 
-def test_intraday_counts_sales_by_half_hour_without_returns() -> None:
-    intraday = roll_up(ONE_DAY, make_items()).intraday
+def test_intraday_counts_full_price_sales_by_half_hour_without_returns() -> None:
+    late = make_sales(("2023-06-01", "20:30:00.0", "A", 4.0, 5.0, "sale", False))
+    intraday = roll_up(pd.concat([ONE_DAY, late]), make_items()).intraday
     assert intraday[["category", "half_hour", "transactions"]].to_numpy().tolist() == [
         ["leafy", 18, 2],
         ["leafy", 41, 1],

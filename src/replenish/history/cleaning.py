@@ -117,6 +117,7 @@ def _grid(sales: pd.DataFrame, items: pd.DataFrame, calendar: pd.DataFrame) -> p
         "item_code": start.index.take(item), "date": calendar["date"].to_numpy()[day],
         "closed": calendar["closed"].to_numpy()[day], "category": named["category"].array.take(item),
         "unit": named["unit"].array.take(item), "transactions": np.nan_to_num(wide("transactions")).astype(np.int64),
+        "full_price_transactions": np.nan_to_num(wide("transactions") - wide("discounted_transactions")),
         "full_price": wide("full_price"), "discounted_price": wide("discounted_price"),
         "last_sale_hour": wide("last_sale_hour"), "sold": amount("quantity"),
         "full_price_sold": amount("full_price_quantity"), "clearance_sold": cleared, "clearance_day": cleared > 0,

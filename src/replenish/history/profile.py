@@ -20,7 +20,7 @@ USUAL_WEIGHT = 30.0  # the usual profile counts as that many transactions beside
 
 @dataclass(frozen=True)
 class Rhythm:
-    """Transactions by category (sorted), day (from `first` on) and half hour: `counts`, categories × days × 48.
+    """Full-price sales by category (sorted), day (from `first` on) and half hour: `counts`, categories × days × 48.
 
     `seen`: whether anything was noted of the category that day (categories × days).
     """
@@ -88,7 +88,8 @@ def usual_day(rhythm: Rhythm, as_of: pd.Timestamp) -> UsualDay:
 class LastSales:
     """When each row's last sale was, in the terms of a rhythm: category (−1: not in it), its day, weekday, half hour.
 
-    `part`: how much of the half hour had passed; `known`: whether the time is known; `own`: the row's transactions.
+    `part`: how much of the half hour had passed; `known`: whether the time is known; `own`: the row's transactions,
+    `own_full_price`: those the rhythm counts.
     """
 
     category: Numbers
@@ -98,16 +99,18 @@ class LastSales:
     part: Array
     known: NDArray[np.bool_]
     own: Array
+    own_full_price: Array
 
     @classmethod
     def of(cls, panel: pd.DataFrame, categories: pd.Index, first: pd.Timestamp) -> LastSales:
-        """Of a panel with the columns category, date, last_sale_hour, transactions."""
+        """Of a panel with the columns category, date, last_sale_hour, transactions, full_price_transactions."""
         hour = panel["last_sale_hour"].to_numpy(dtype=float)
         position = np.clip(np.nan_to_num(hour) * 2, 0, HALF_HOURS - 0.001)
         half_hour, day = position.astype(np.int64), day_numbers(panel["date"], first)
         return cls(
             categories.get_indexer(pd.Index(panel["category"])), day, (first.day_of_week + day) % 7, half_hour,
-            position - half_hour, np.isfinite(hour), panel["transactions"].to_numpy(dtype=float),
+            position - half_hour, np.isfinite(hour),
+            *(panel[name].to_numpy(dtype=float) for name in ("transactions", "full_price_transactions")),
         )  # fmt: skip
 
     def within(self, rhythm: Rhythm) -> NDArray[np.bool_]:
@@ -138,7 +141,7 @@ def day_share(share: Array, rhythm: Rhythm, last: LastSales, hidden: Array | Non
     at = np.isfinite(share) & last.within(rhythm)
     at[at] = rhythm.seen[last.category[at], last.day[at]]
     running = np.cumsum(rhythm.counts, axis=2)
-    own = last.own[at]
+    own = last.own_full_price[at]
     others = np.maximum(last.read(running, at, last.day) - own, 0.0)
     all_others = running[last.category[at], last.day[at], -1] - own
     if hidden is not None:

@@ -15,7 +15,7 @@ from scipy.special import gammaln
 
 Array = NDArray[np.float64]
 
-CONCENTRATIONS = (np.inf, 100.0, 60.0, 40.0, 25.0, 15.0, 10.0, 7.0, 5.0, 4.0, 3.0)
+CONCENTRATIONS = (np.inf, 400.0, 200.0, 100.0, 60.0, 40.0, 25.0, 15.0, 10.0, 7.0, 5.0, 4.0, 3.0)
 # Chances of ordinary days are uniform. Those of sold-out days are mostly small: only the days above ¼ are compared.
 BULK, MIDDLE = 0.25, 0.5
 UNEVEN = 1.03  # chance may put a little more of them below the middle
@@ -93,18 +93,19 @@ def silence_chance(share: NDArray[np.float64], n: NDArray[np.float64], concentra
     return np.asarray(np.exp(np.minimum(log_chance, 0.0)))
 
 
-def arrival_concentration(share: NDArray[np.float64], n: NDArray[np.float64]) -> float:
+def arrival_concentration(share: NDArray[np.float64], n: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
     """Largest concentration with which ordinary days look ordinary, judged where stock-outs hardly reach.
 
-    Of the days with a chance above ¼ two thirds should lie above ½; with too large a concentration fewer do.
-    Independent arrivals with too few days to tell.
+    Of the days with a chance above ¼ two thirds should lie above ½; with too large a concentration fewer do. `weight`:
+    chance that the day is an ordinary one. Independent arrivals with too few days to tell.
     """
-    if len(n) < MIN_BULK_DAYS:
+    if weight.sum() < MIN_BULK_DAYS:
         return CONCENTRATIONS[0]
 
     def is_even(concentration: float) -> bool:
         chance = silence_chance(share, n, concentration)
-        upper = chance[chance > BULK]
-        return bool((upper <= MIDDLE).sum() <= UNEVEN * (MIDDLE - BULK) / (1 - BULK) * len(upper))
+        upper = chance > BULK
+        below = weight[upper & (chance <= MIDDLE)].sum()
+        return bool(below <= UNEVEN * (MIDDLE - BULK) / (1 - BULK) * weight[upper].sum())
 
     return CONCENTRATIONS[min(bisect_left(CONCENTRATIONS, True, key=is_even), len(CONCENTRATIONS) - 1)]

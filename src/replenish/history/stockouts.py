@@ -24,8 +24,8 @@ from replenish.settings import HistorySettings
 Array = NDArray[np.float64]
 
 SOLD_OUT = 0.5  # a day counts as sold out above this chance
-REPEATS = 2
-WORTH_REPEATING = 0.01  # hidden transactions as a share of all that bend what is usual
+REPEATS = 5
+WORTH_REPEATING = 0.005  # change of what is hidden as a share of all transactions
 ROUNDS = 3  # what is usual for the items ↔ which days sold out
 STEPS = 10  # hazard ↔ chances of the days, in every round
 START_SHARE = 0.05  # share of days that sell out, to begin with
@@ -81,19 +81,20 @@ def learn_stockouts(
     """Hourly profile of whole days and the stock-outs told by it (`find_stockouts`).
 
     Sold-out days bend the observed profile towards the morning, and so hide themselves. What they hid is therefore
-    added to it, and the search repeated (`REPEATS` times; not where hardly anything was hidden).
+    added to it, and the search repeated until they agree (at most `REPEATS` times: each brings about half as much to
+    light as the one before).
     """
     rhythm, sold = Rhythm.of(intraday), panel["sold"].to_numpy(dtype=float)
     usual, days = usual_day(rhythm, as_of), PanelDays.of(panel, rhythm.categories, rhythm.first)
     found = find_stockouts(panel, usual, settings, told, days, rhythm)
+    added = np.zeros(len(panel))
     for _ in range(REPEATS):
-        hidden = found["hidden"].to_numpy()
-        hidden = np.where(hidden > 0, hidden * days.last.own / np.where(sold > 0, sold, 1.0), 0.0)
-        if hidden.sum() <= WORTH_REPEATING * days.last.own.sum():
+        hidden = found["hidden"].to_numpy() * days.last.own / np.where(sold > 0, sold, 1.0)
+        if np.abs(hidden - added).sum() <= WORTH_REPEATING * days.last.own.sum():
             break
-        whole = with_hidden(rhythm, usual, days.last, hidden)
+        added, whole = hidden, with_hidden(rhythm, usual, days.last, hidden)
         usual = usual_day(whole, as_of)
-        found = find_stockouts(panel, usual, settings, told, days, whole, hidden)
+        found = find_stockouts(panel, usual, settings, told, days, whole, added)
     return usual.table(), found
 
 
@@ -121,8 +122,9 @@ def find_stockouts(
 ) -> pd.DataFrame:
     """Stock-outs of each panel row and demand: silence_p, sold_out_probability, hidden, demand, demand_weight.
 
-    `panel`: rows of an item together, by date; columns item_code, category, date, transactions, last_sale_hour, sold,
-    full_price_sold, clearance_sold [unit], clearance_day, offered, closed; `days`: the same as numbers.
+    `panel`: rows of an item together, by date; columns item_code, category, date, transactions,
+    full_price_transactions, last_sale_hour, sold, full_price_sold, clearance_sold [unit], clearance_day, offered,
+    closed; `days`: the same as numbers.
 
     `silence_p`: chance of so long a silence without a stock-out (NaN where no time tells); `hidden`: chance of a
     stock-out × what would still have come, at most `stockout_max_factor` − 1 times the sales; `demand`: full-price
@@ -158,7 +160,6 @@ def _sold_out_days(
     """
     timed = (n >= 1) & np.isfinite(share)
     plain = timed & (n >= BULK_SALES) & ~cleared & ~(told == 1)
-    concentration = arrival_concentration(share[plain], n[plain])
     chance, quiet, to_come = np.where(told == 1, 1.0, 0.0), np.full(len(n), np.nan), np.zeros(len(n))
     busy, hazard, cut = np.ones(len(n)), None, timed & ~(told == 0)
     for left in range(ROUNDS, 0, -1) if timed.any() else ():
@@ -169,6 +170,7 @@ def _sold_out_days(
         spread = np.clip(variance * busy**2, LEAST_SPREAD * mean**2, MOST_SPREAD * mean)
         # What is told needs no silence; before the last round nobody asks for it.
         heard = timed if left == 1 else timed & np.isnan(told)
+        concentration = arrival_concentration(share[plain], n[plain], 1 - chance[plain])
         shape, rate = mean**2 / spread, mean / spread
         quiet[heard] = silence(shape[heard], rate[heard], n[heard], share[heard], concentration)
         if left == 1:
