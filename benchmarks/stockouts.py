@@ -99,6 +99,7 @@ def folder_rates(tables: Tables, last: pd.Timestamp) -> pd.Series:
     chance = panel.loc[timed, "sold_out_probability"]
     return pd.Series({
         "days with times": len(chance), "likelier sold out than not": (chance > SOLD_OUT).mean(),
+        "of these ordinary, by their chance": (1 - chance[chance > SOLD_OUT]).sum() / len(chance),
         "mean chance": chance.mean(), "demand added": panel["hidden"].sum() / panel["sold"].sum(),
     })  # fmt: skip
 
