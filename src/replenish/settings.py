@@ -47,6 +47,9 @@ class HistorySettings(Section):
     stockout_max_factor: float = Field(
         10.0, ge=1, description="recovered demand is at most this times the sales; 1: stock-outs are not recovered"
     )
+    moved_share: float = Field(
+        0.25, ge=0, le=1, description="share of the demand hidden by stock-outs that rivals of the shelf sold instead"
+    )
     clearance_cannibalisation: float = Field(
         0.4, ge=0, le=1, description="share of clearance sales that would have paid the full price"
     )

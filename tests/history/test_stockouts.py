@@ -175,10 +175,14 @@ def test_busy_days_are_told_by_the_other_items_by_hand():
     parts = [days([(20, 19, False)], item) for item in "ABC"]
     parts[2]["category"] = "roots"
     panel = pd.concat(parts, ignore_index=True)
-    busy = how_busy(np.array([5.0, 20.0, 40.0]), Shelf.of(panel), np.array([10.0, 10.0, 20.0]))
+    given = np.array([5.0, 20.0, 40.0]), Shelf.of(panel), np.array([10.0, 10.0, 20.0])
+    busy = how_busy(*given, np.zeros(3))
     # Shop beside A: (60 + 20) ÷ (30 + 20) = 1.6; category beside A: (20 + 20·1.6) ÷ (10 + 20).
     assert busy[0] == pytest.approx(52 / 30)
     assert busy[2] == pytest.approx((25 + 20) / (20 + 20)), "no other item of its category: the shop's"
+    # A hid 4 that B sold instead: for A the shop is (56 + 20) ÷ (30 + 20), B beside it (16 + 20·1.52) ÷ (10 + 20).
+    busy = how_busy(*given, np.array([4.0, 0.0, 0.0]))
+    assert busy[0] == pytest.approx((16 + 20 * 1.52) / 30)
 
 
 def test_nothing_is_told_without_times(profile):

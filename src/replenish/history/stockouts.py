@@ -131,7 +131,8 @@ def find_stockouts(
     demand with it [unit]. `told` (`told_by_counts`) overrules the silence; a day known to have sold out at a time that
     nobody knows teaches nothing (`demand_weight` 0). All others count in full: what they hid is right in expectation,
     and to count busy days less would be to expect too little. `rhythm`: the category's on that very day, to which the
-    usual one gives way (`day_share`); `hidden_before`: transactions added to it earlier.
+    usual one gives way (`day_share`); `hidden_before`: transactions added to it earlier, of which rivals had a part
+    (`moved_share`) that makes no day busy.
     """
     rows = PanelDays.of(panel, usual.categories, panel["date"].min()) if days is None else days
     n = rows.last.own
@@ -140,7 +141,8 @@ def find_stockouts(
         share = day_share(share, rhythm, rows.last, hidden_before)
     known = np.full(len(panel), np.nan) if told is None else told
     cleared = panel["clearance_day"].to_numpy(dtype=bool)
-    chance, quiet, to_come = _sold_out_days(rows.shelf, cleared, n, share, known)
+    moved = np.zeros(len(panel)) if hidden_before is None else settings.moved_share * hidden_before
+    chance, quiet, to_come = _sold_out_days(rows.shelf, cleared, n, share, known, moved)
     sold = _full_price_demand(panel, settings)
     timed = np.isfinite(quiet)
     most = (settings.stockout_max_factor - 1) * n
@@ -152,7 +154,7 @@ def find_stockouts(
 
 
 def _sold_out_days(
-    shelf: Shelf, cleared: NDArray[np.bool_], n: Array, share: Array, told: Array
+    shelf: Shelf, cleared: NDArray[np.bool_], n: Array, share: Array, told: Array, moved: Array
 ) -> tuple[Array, Array, Array]:
     """Chance of a stock-out, chance of the silence without one (NaN: no time), and transactions still to come.
 
@@ -165,7 +167,7 @@ def _sold_out_days(
     for left in range(ROUNDS, 0, -1) if timed.any() else ():
         observed = np.where(timed, np.maximum(1 - chance * (1 - np.nan_to_num(share)), LEAST_OBSERVED), 1.0)
         usual, variance = usual_transactions(shelf, observed * busy)
-        busy = how_busy(n, shelf, usual * observed)
+        busy = how_busy(n, shelf, usual * observed, moved)
         mean = usual * busy
         spread = np.clip(variance * busy**2, LEAST_SPREAD * mean**2, MOST_SPREAD * mean)
         # What is told needs no silence; before the last round nobody asks for it.
@@ -231,13 +233,17 @@ def usual_transactions(shelf: Shelf, exposure: Array) -> tuple[Array, Array]:
     return mean, np.where(enough, variance, 2 * mean)
 
 
-def how_busy(n: Array, shelf: Shelf, expected: Array) -> Array:
-    """How busy the day was beside a usual one, from the other items of the category, those from the whole shop's."""
+def how_busy(n: Array, shelf: Shelf, expected: Array, moved: Array) -> Array:
+    """How busy the day was beside a usual one, from the other items of the category, those from the whole shop's.
+
+    `moved`: transactions of each row that rivals are known to have had instead, which make no day busy.
+    """
     there = shelf.on_offer > 0
     count, usual = n * there, expected * shelf.on_offer
 
     def others(group: NDArray[np.int64]) -> tuple[Array, Array]:
-        return np.bincount(group, count)[group] - count, np.bincount(group, usual)[group] - usual
+        came = np.bincount(group, count - moved)[group] - count
+        return np.maximum(came, 0.0), np.bincount(group, usual)[group] - usual
 
     (came, due), (near, near_due) = others(shelf.day), others(shelf.category_day)
     shop = (came + TRAFFIC_DAYS) / (due + TRAFFIC_DAYS)
