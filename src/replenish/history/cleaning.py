@@ -40,7 +40,7 @@ def build_history(tables: Tables, as_of: pd.Timestamp, settings: Settings, store
     told = told_by_counts(panel, items, known.stock, known.orders)
     profile, found = learn_stockouts(panel, known.intraday_sales, day, settings.history, told)
     panel = panel.join(found)
-    findings = (cost_finding, loss_finding, _negative_days(sales), _untold_stockouts(profile, panel, known))
+    findings = (cost_finding, loss_finding, _untold_stockouts(profile, panel, known))
     notes = [f for f in findings if f is not None]
     habits = clearance_habits(panel, day, settings.history.clearance_cannibalisation)
     mornings = morning_transactions(known.intraday_sales)
@@ -168,15 +168,6 @@ def _offered(panel: pd.DataFrame, calendar: pd.DataFrame, known: Tables) -> pd.D
         return np.where(is_open, np.where(sold, 1.0, probability), 0.0)
 
     return pd.DataFrame({"offered": settled(now), "offered_then": settled(then)}, index=panel.index)
-
-
-def _negative_days(sales: pd.DataFrame) -> Finding | None:
-    bad = sales["quantity"] < 0
-    if not bad.any():
-        return None
-    examples = tuple(f"item {r.item_code}, {r.date:%Y-%m-%d}: {r.quantity:g}" for r in sales[bad].head(3).itertuples())
-    what = "item-day with more returned than sold, counted as zero demand"
-    return Finding("information", "daily_sales", what, int(bad.sum()), len(sales), examples)
 
 
 def _untold_stockouts(profile: pd.DataFrame, panel: pd.DataFrame, known: Tables) -> Finding | None:

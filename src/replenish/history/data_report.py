@@ -209,7 +209,7 @@ def _returns(tables: Tables, _: HistorySettings) -> Iterator[Finding]:
         yield Finding("information", "sales", what, int(daily["returns"].sum()), total, _rows(returned))
     negative = daily[daily["quantity"] < 0]
     if len(negative):
-        what = "item-days with more returned than sold"
+        what = "item-days with more returned than sold, counted as zero demand"
         yield Finding("warning", "sales", what, len(negative), len(daily), _rows(negative, "quantity"))
 
 
