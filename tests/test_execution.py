@@ -168,6 +168,30 @@ def test_a_worker_that_dies_before_it_reads_a_large_argument_is_noticed(tmp_path
     assert "ended without an answer (exit code 1)" in done.stdout
 
 
+def test_processes_leave_nothing_behind(tmp_path: Path) -> None:
+    """Pyomo makes a lock when it is imported; that of a killed process would be reported as leaked at the end."""
+    script = tmp_path / "with_lock.py"
+    script.write_text(
+        "import multiprocessing\n"
+        "from replenish.execution import WorkerProcess, in_worker_process\n"
+        "class Holder:\n"
+        "    def __init__(self):\n"
+        "        self.lock = multiprocessing.Lock()\n"
+        "    def held(self):\n"
+        "        return 7\n"
+        "def hold():\n"
+        "    global holder\n"
+        "    holder = Holder()\n"
+        "    return 5\n"
+        "if __name__ == '__main__':\n"
+        "    worker = WorkerProcess(Holder)\n"
+        "    print(in_worker_process(hold), worker.call('held'))\n"
+        "    worker.close()\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("5 7\n", "")
+
+
 def test_what_cannot_be_sent_is_said_at_once() -> None:
     with pytest.raises((AttributeError, pickle.PicklingError)):
         in_worker_process(lambda: 1)

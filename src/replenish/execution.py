@@ -25,6 +25,7 @@ T = TypeVar("T")
 Work = tuple[Any, ...]  # a store's name, and its part of the data if there is one
 Backend = Literal["serial", "processes", "dask"]
 BACKENDS: tuple[Backend, ...] = ("serial", "processes", "dask")
+GOODBYE_S = 5.0  # for a process to end by itself: a killed one leaves its semaphores, and a warning about them, behind
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ def in_worker_process(function: Callable[..., T], *args: Any, timeout_s: float |
     threading.Thread(target=_send, args=(here, request), daemon=True).start()
     try:
         value, error = _receive(here, process, timeout_s)
+        process.join(GOODBYE_S)
     finally:
         process.kill()
         process.join()
@@ -174,7 +176,7 @@ class WorkerProcess:
     def close(self) -> None:
         """Ends the process."""
         with self._lock:
-            self._stop()
+            self._stop(GOODBYE_S)
 
     def _start(self) -> None:
         request = ForkingPickler.dumps((self._make, self._args))
@@ -185,11 +187,12 @@ class WorkerProcess:
         there.close()
         self._here.send_bytes(request)
 
-    def _stop(self) -> None:
+    def _stop(self, goodbye_s: float = 0.0) -> None:
         if self._process is not None:
+            self._here.close()  # which tells it to end
+            self._process.join(goodbye_s)
             self._process.kill()
             self._process.join()
-            self._here.close()
         self._process = self._here = None
 
 
