@@ -109,8 +109,8 @@ class DemandHistory:
     stock-out) [unit], demand [unit], demand_weight (0–1), clearance_day. `calendar` key date: closed, holiday features.
     `profile` key (category, weekday, half_hour): cumulative share of the day's full-price sales at the end of that
     half hour, with those that stock-outs hid.
-    `findings`: notes for the data report. `mornings` key (category, date): transactions before noon; empty without
-    times of sales.
+    `findings`: notes for the data report. `mornings` key (category, date): full-price sales before noon; empty
+    without times of sales.
     """
 
     store: str

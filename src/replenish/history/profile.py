@@ -49,7 +49,7 @@ class Rhythm:
 
 
 def morning_transactions(intraday: pd.DataFrame) -> pd.DataFrame:
-    """Key (category, date): `transactions` before noon, from the table `intraday_sales`; days without are absent."""
+    """Key (category, date): full-price `transactions` before noon, from `intraday_sales`; days without are absent."""
     early = intraday[intraday["half_hour"] < HALF_HOURS // 2]
     return early.groupby(["category", "date"], observed=True)["transactions"].sum().reset_index()
 

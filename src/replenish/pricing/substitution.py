@@ -62,10 +62,10 @@ def estimate_transfer_share(history: DemandHistory, settings: PricingSettings) -
     ln(purchases of the items that were there ÷ their level) = ln(1 + f(τ)) + date, group × month and group × weekday
     effects, f = x ÷ (1 + a·(1 − τ)/τ), x = level missing ÷ level there, a = level of all but the missing item ÷ level
     there (1 when one is missing; where several are, it is their mean item), by Gauss–Newton steps. Where times of sales
-    are known and groups are whole categories, purchases are the transactions before noon, when shelves are full: later,
-    shoppers who switch meet rivals sold out, and less seems to move than does. Otherwise they are those of the whole
-    day's demand; days that sell out are busy days, so f is instrumented by its part from items not on offer, which was
-    settled before the day began. The estimate is combined with the prior (`transfer_share`, `transfer_sd`); a
+    are known and groups are whole categories, purchases are those at full price before noon, when shelves are full:
+    later, shoppers who switch meet rivals sold out, and less seems to move than does. Otherwise they are those of the
+    whole day's demand; days that sell out are busy days, so f is instrumented by its part from items not on offer,
+    which was settled before the day began. The estimate is combined with the prior (`transfer_share`, `transfer_sd`); a
     first-stage F below 10 or fewer than 120 group-days keep the prior.
     """
     prior, spread = settings.transfer_share, settings.transfer_sd
