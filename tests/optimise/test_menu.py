@@ -62,14 +62,16 @@ def test_orders_are_whole_multiples(multiple: float, display: float, largest: fl
 
 
 def test_of_many_orders_a_grid_and_those_around_the_best_are_kept() -> None:
-    # Worth falls by 1 a step on either side of 617, as the newsvendor's does around its order.
-    every = np.arange(1.0, 2001.0)
-    kept = thinned(every, lambda orders: -np.abs(orders - 617.0))
-    assert {615.0, 616.0, 617.0, 618.0, 619.0} <= set(kept)
-    assert (kept[0], kept[-1]) == (1.0, 2000.0)
-    assert len(kept) <= 120
-    assert np.diff(kept).max() <= 2000 / 39 + 1
-    assert thinned(every[:80], lambda orders: orders).tolist() == every[:80].tolist()
+    # Worth falls by 1 a step on either side of the best, as the newsvendor's does around its order.
+    every, best = np.arange(1.0, 2001.0), np.array([617.0, 40.0, 1999.0])
+    few, *many = thinned([every[:80], every, every], lambda orders, grid: -np.abs(orders - best[[1, 0, 2]][grid]))
+    assert few.tolist() == every[:80].tolist()
+    assert {615.0, 616.0, 617.0, 618.0, 619.0} <= set(many[0])
+    assert {1997.0, 1998.0, 1999.0, 2000.0} <= set(many[1])
+    for kept in many:
+        assert (kept[0], kept[-1]) == (1.0, 2000.0)
+        assert len(kept) <= 120
+        assert np.diff(kept).max() <= 2000 / 39 + 1
 
 
 def test_orders_end_at_the_quantile_of_demand() -> None:

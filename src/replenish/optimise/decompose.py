@@ -27,7 +27,7 @@ from replenish.optimise.linear import LinearModel, solve_linear
 Array = NDArray[np.float64]
 MASTER_TIME_S = 5.0
 BLOCK_TIME_S = 2.0  # for one category
-LABELS_OFF = 2.0  # times the money asked for: how far labels that are not too many may be off, steps of gain included
+LABELS_OFF = 2.0  # times the money asked for: how far all categories may be off, the labels' steps of gain included
 TOLERANCE = 1e-6  # the solver's, in money
 KEPT_PROMISE = 0.25  # of the improvement the master problem saw, from which on the box grows
 MOST_IDLE = 2  # rounds in a row that neither better the bound nor find a category plan
@@ -170,37 +170,71 @@ def lagrangian(
     gain = model.gain - structure.link.T @ prices
     total = _limits(prices, model.low[structure.linking], model.high[structure.linking])
     total += _limits(gain[structure.free], model.lower[structure.free], model.upper[structure.free])
-    found, below = [], np.full(len(gain), np.inf)
-    for block in structure.blocks:
-        x, bound, with_offer = _solved(structure, block, gain, duals, money / len(structure.blocks), threads)
-        total += bound
-        for columns, bounds in zip(block.items, with_offer, strict=True):
-            below[columns] = bounds - bound if np.isfinite(bound) else -np.inf
-        found.append(x)
-    return total, found, total + below
+    below = np.full(len(gain), np.inf)
+    step = money / len(structure.blocks)
+    answers = [_by_labels(structure, block, gain, duals, step) for block in structure.blocks]
+    answers = _within_money(structure, answers, gain, LABELS_OFF * money + TOLERANCE, threads)
+    for block, answer in zip(structure.blocks, answers, strict=True):
+        for columns, bounds in zip(block.items, answer.with_offer, strict=True):
+            below[columns] = bounds - answer.bound if np.isfinite(answer.bound) else -np.inf
+    total += sum(answer.bound for answer in answers)
+    return total, [answer.plan for answer in answers], total + below
 
 
-def _solved(
-    structure: Structure, block: Block, gain: Array, duals: Array, money: float, threads: int
-) -> tuple[Array, float, tuple[Array, ...]]:
-    """A category's best plan (values of its columns) and bounds on every plan, and on those with each offer, by item.
+@dataclass(frozen=True)
+class _Answer:
+    """A category's best plan found (values of its columns), its worth, and bounds on every plan, and on those with
+    each offer, by item."""
 
-    By labels; where these get too many to come within `money`, by HiGHS.
-    """
+    plan: Array
+    worth: float
+    bound: float
+    with_offer: tuple[Array, ...]
+
+    @property
+    def off(self) -> float:
+        """How far the bound is from the plan [money]; 0 where there is no plan at all."""
+        return max(self.bound - self.worth, 0.0) if np.isfinite(self.bound) else 0.0
+
+
+def _by_labels(structure: Structure, block: Block, gain: Array, duals: Array, money: float) -> _Answer:
+    """A category solved by labels, to within `money` where these do not get too many."""
     model = structure.model
     choice = best_choice(_groups(block, gain), _rows(model, block, duals), money)
     x = np.zeros(len(gain))
     x[choice.columns] = 1.0
     if block.short >= 0:
         x[block.short] = max(float(model.low[block.cover] - block.covered @ x), 0.0)
-    worth, x = float(gain @ x), x[block.columns]
-    if not choice.bound - worth > LABELS_OFF * money + TOLERANCE:
-        return x, choice.bound, choice.with_offer
-    answer = solve_linear(_alone(structure, block, gain), threads, BLOCK_TIME_S, money=money)
-    bound = min(choice.bound, answer.bound) if np.isfinite(answer.bound) else choice.bound
-    if answer.found and answer.objective > worth:
-        x = np.where(model.whole[block.columns], answer.values.round(), answer.values)
-    return x, bound, tuple(np.minimum(bounds, bound) for bounds in choice.with_offer)
+    worth = float(gain @ x) if choice.found else -np.inf
+    return _Answer(x[block.columns], worth, choice.bound, choice.with_offer)
+
+
+def _within_money(
+    structure: Structure, answers: list[_Answer], gain: Array, most: float, threads: int
+) -> list[_Answer]:
+    """The answers, those farthest from their bounds solved by HiGHS until all together are off by at most `most`.
+
+    What those still to come may be off is what they are, or an even share.
+    """
+    answers, share = list(answers), most / (2 * len(answers))
+    pending = sorted(range(len(answers)), key=lambda k: -answers[k].off)
+    while pending and sum(answer.off for answer in answers) > most:
+        k = pending.pop(0)
+        others = sum(min(a.off, share) if j in pending else a.off for j, a in enumerate(answers) if j != k)
+        block, allowed = structure.blocks[k], max(most - others, share)
+        answers[k] = _by_solver(structure, block, gain, answers[k], allowed, threads)
+    return answers
+
+
+def _by_solver(structure: Structure, block: Block, gain: Array, known: _Answer, money: float, threads: int) -> _Answer:
+    """The category solved by HiGHS, from the plan that is known, to within `money`."""
+    found = solve_linear(_alone(structure, block, gain), threads, BLOCK_TIME_S, start=known.plan, money=money)
+    bound = min(known.bound, found.bound) if np.isfinite(found.bound) else known.bound
+    plan, worth = known.plan, known.worth
+    if found.found and found.objective > worth:
+        whole = structure.model.whole[block.columns]
+        plan, worth = np.where(whole, found.values.round(), found.values), found.objective
+    return _Answer(plan, worth, bound, tuple(np.minimum(bounds, bound) for bounds in known.with_offer))
 
 
 def _alone(structure: Structure, block: Block, gain: Array) -> LinearModel:

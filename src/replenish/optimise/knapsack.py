@@ -26,6 +26,7 @@ Whole = NDArray[np.int64]
 FIRST_LOSS = 0.001  # of the relaxation: how far below it a choice is first looked for
 GROWTH = 2.0
 MOST_LABELS = 5_000
+FEW_LABELS = 500  # … where any good choice will do
 INDEX_STEPS = 30  # of the search for the price of the index
 COVER_STEPS = 10  # … of cover
 COARSE = 1_500  # steps of weight while ρ is sought
@@ -59,15 +60,17 @@ class Rows:
 class Choice:
     """The best choice found (column numbers) and a bound on the gain of every choice; −inf: there is no choice.
 
-    `with_offer`: bounds on the gain of the choices that have the offer, by group in the order of its offers."""
+    `found`: whether there is one; `with_offer`: bounds on the gain of the choices that have the offer, by group in the
+    order of its offers."""
 
     columns: Whole
     bound: float
+    found: bool
     with_offer: tuple[Array, ...] = ()
 
 
 def best_choice(groups: Sequence[Group], rows: Rows, money: float) -> Choice:
-    """max Σ gain − penalty·short over at most one offer per group, to within `money`."""
+    """max Σ gain − penalty·short over at most one offer per group, to within `money` unless labels get too many."""
     given = _options(groups)
     room = rows.capacity - float(given.least.sum())
     if room < -ROUNDING:
@@ -79,28 +82,40 @@ def best_choice(groups: Sequence[Group], rows: Rows, money: float) -> Choice:
     order = np.argsort(np.add.reduceat(loss <= near, given.edges[:-1], dtype=np.int64), kind="stable")
     count = int(np.clip(room * len(groups) * mu / max(money, ROUNDING), FEWEST_STEPS, MOST_STEPS))
     labels = _labels(_options([groups[i] for i in order]), rows, rho, room, count, money / max(len(groups), 1))
-    columns, least = _least_loss(labels, money)
+    columns, found, least = _least_loss(labels, money)
     if np.isinf(least):
         return _none(groups)
     bounds, edges = labels.relaxed - np.maximum(labels.losses, least), labels.options.edges
     place = np.argsort(order)
     by_group = (bounds[edges[k] : edges[k] + len(g.gain)] for k, g in zip(place, groups, strict=True))
-    return Choice(columns, labels.relaxed - least, tuple(by_group))
+    return Choice(columns, labels.relaxed - least, found, tuple(by_group))
 
 
 def _none(groups: Sequence[Group]) -> Choice:
-    return Choice(np.empty(0, dtype=np.int64), -np.inf, tuple(np.full(len(g.gain), -np.inf) for g in groups))
+    return Choice(np.empty(0, dtype=np.int64), -np.inf, False, tuple(np.full(len(g.gain), -np.inf) for g in groups))
 
 
-def _least_loss(labels: _Labels, money: float) -> tuple[Whole, float]:
-    """The choice found (column numbers) and what every choice loses at least; infinite when there is none."""
+def _least_loss(labels: _Labels, money: float) -> tuple[Whole, bool, float]:
+    """The choice found (column numbers), whether there is one, and what every choice loses at least; infinite when no
+    choice is possible."""
     allowed, excluded = max(FIRST_LOSS * abs(labels.relaxed), money), 0.0  # no choice loses less than `excluded`
     while np.isfinite(labels.relaxed) and allowed <= 10 * abs(labels.relaxed) + 1e6:
-        columns, lost, dropped = labels.within(allowed)
+        columns, lost, dropped = labels.within(allowed, MOST_LABELS)
         if min(lost, dropped) <= allowed:
-            return columns, max(min(lost, dropped) - money, excluded)
+            least = max(min(lost, dropped) - money, excluded)
+            return (columns, True, least) if np.isfinite(lost) else (*_any_choice(labels, allowed * GROWTH), least)
         excluded, allowed = max(allowed - money, excluded), allowed * GROWTH
-    return np.empty(0, dtype=np.int64), np.inf
+    return np.empty(0, dtype=np.int64), False, np.inf
+
+
+def _any_choice(labels: _Labels, allowed: float) -> tuple[Whole, bool]:
+    """A good choice where those that lose less than `allowed` were all lost among too many labels."""
+    while allowed <= 10 * abs(labels.relaxed) + 1e6:
+        columns, lost, _ = labels.within(allowed, FEW_LABELS)
+        if np.isfinite(lost):
+            return columns, True
+        allowed *= GROWTH
+    return np.empty(0, dtype=np.int64), False
 
 
 @dataclass(frozen=True)
@@ -286,9 +301,9 @@ class _Labels:
     losses: Array
     relaxed: float
 
-    def within(self, allowed: float) -> tuple[Whole, float, float]:
+    def within(self, allowed: float, most: int) -> tuple[Whole, float, float]:
         """The choice of least loss (infinite if none loses at most `allowed`) and what a choice lost on the way, where
-        there were too many labels, would lose at least."""
+        there were more than `most` labels, would lose at least."""
         near = np.flatnonzero(self.losses <= allowed + ROUNDING)
         edges = np.searchsorted(near, self.options.edges)
         if (np.diff(edges) == 0).any():
@@ -301,10 +316,10 @@ class _Labels:
             here, rest = (int(edges[k]), int(edges[k + 1])), self.after[k + 1]
             number, label, loss = _extended(label, offers, here, rest, coming[:, k + 1], terms, allowed + ROUNDING)
             kept = self._undominated(label)
-            if len(kept) > MOST_LABELS:
+            if len(kept) > most:
                 by_loss = kept[np.argsort(loss[kept], kind="stable")]
-                dropped = min(dropped, float(loss[by_loss[MOST_LABELS]]))
-                kept = np.sort(by_loss[:MOST_LABELS])
+                dropped = min(dropped, float(loss[by_loss[most]]))
+                kept = np.sort(by_loss[:most])
             label, loss = label.take(kept, axis=1), loss[kept]
             trail.append(divmod(number[kept], here[1] - here[0]))
         if len(loss) == 0:

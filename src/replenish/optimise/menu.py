@@ -162,22 +162,33 @@ def order_grid(c: Candidate, largest: float, locks: Mapping[str, Override]) -> A
     return orders[orders <= high + 1e-9]
 
 
-def thinned(orders: Array, worth: Callable[[Array], Array]) -> Array:
-    """All of them up to 80; of more orders an even grid and, finer and finer, every order around the best.
+def thinned(grids: Sequence[Array], worth: Callable[[Array, Whole], Array]) -> list[Array]:
+    """All orders of grids of up to 80; of longer ones an even grid and, finer and finer, every order around the best.
 
-    `worth`: expected objective by order. It rises to the newsvendor's order and falls after it, so that the best of all
-    lies within a step of the best on the grid.
+    `worth`: expected objective by order and number of its grid. It rises to the newsvendor's order and falls after it,
+    so that the best of all lies within a step of the best on the grid. Grids are refined together, as what takes long
+    is not how many orders are valued but how often.
     """
-    if len(orders) <= MAX_ORDERS:
-        return orders
-    low, high, kept = 0, len(orders) - 1, set[int]()
-    while True:
-        grid = np.unique(np.linspace(low, high, min(GRID, high - low + 1)).round().astype(int))
-        kept |= set(grid.tolist())
-        if len(grid) == high - low + 1:
-            return orders[sorted(kept)]
-        best = int(worth(orders[grid]).argmax())
-        low, high = int(grid[max(best - 1, 0)]), int(grid[min(best + 1, len(grid) - 1)])
+    spans = {k: (0, len(grid) - 1) for k, grid in enumerate(grids) if len(grid) > MAX_ORDERS}
+    kept = {k: set[int]() for k in spans}
+    while spans:
+        tried = {k: _even(*span) for k, span in spans.items()}
+        owner = np.repeat(list(tried), [len(at) for at in tried.values()])
+        values = worth(np.concatenate([grids[k][at] for k, at in tried.items()]), owner)
+        edges = np.cumsum([len(at) for at in tried.values()])[:-1]
+        for (k, at), of_grid in zip(tried.items(), np.split(values, edges), strict=True):
+            kept[k] |= set(at.tolist())
+            low, high = spans.pop(k)
+            if len(at) <= high - low:
+                best = int(of_grid.argmax())
+                spans[k] = int(at[max(best - 1, 0)]), int(at[min(best + 1, len(at) - 1)])
+    return [grid[sorted(kept[k])] if k in kept else grid for k, grid in enumerate(grids)]
+
+
+def _even(low: int, high: int) -> Whole:
+    """At most 40 whole numbers from `low` to `high`, both included, as evenly as they go."""
+    steps = min(GRID, high - low + 1) - 1
+    return low + np.arange(steps + 1) * (high - low) // steps
 
 
 def best_order(c: Candidate, scenarios: Scenarios, price: float, rules: RuleSettings) -> float:
@@ -241,13 +252,11 @@ def _order_grids(
     """The orders considered at every price, one after the other, and the number of the price of each."""
     most = _quantile(demand.total, rules.max_fill_quantile)
     largest = np.maximum(most - c.terms.carried_over, 0.0) / (1 - c.terms.loss_rate)
-    grids = []
-    for r, reach in enumerate(largest.tolist()):
 
-        def worth(some: Array, r: int = r) -> Array:
-            return expected_outcomes(some, np.full(len(some), r), demand, unit_cost, c.terms).value
+    def worth(some: Array, rung: Whole) -> Array:
+        return expected_outcomes(some, rung, demand, unit_cost, c.terms).value
 
-        grids.append(thinned(order_grid(c, reach, locks), worth))
+    grids = thinned([order_grid(c, reach, locks) for reach in largest.tolist()], worth)
     return np.repeat(np.arange(len(grids)), [len(grid) for grid in grids]), np.concatenate(grids)
 
 
