@@ -64,10 +64,13 @@ def test_orders_are_whole_multiples(multiple: float, display: float, largest: fl
 def test_of_many_orders_a_grid_and_those_around_the_best_are_kept() -> None:
     # Worth falls by 1 a step on either side of the best, as the newsvendor's does around its order.
     every, best = np.arange(1.0, 2001.0), np.array([617.0, 40.0, 1999.0])
-    few, *many = thinned([every[:80], every, every], lambda orders, grid: -np.abs(orders - best[[1, 0, 2]][grid]))
+    few, *many = thinned([every[:80], every, every], lambda orders, grid: -np.abs(orders - best[[1, 0, 2]][grid]),
+                         np.array([np.nan, 1203.0, 2001.0]))  # fmt: skip
     assert few.tolist() == every[:80].tolist()
     assert {615.0, 616.0, 617.0, 618.0, 619.0} <= set(many[0])
     assert {1997.0, 1998.0, 1999.0, 2000.0} <= set(many[1])
+    assert 1203.0 in many[0]  # asked for
+    assert 2001.0 not in many[1]  # no order of the grid
     for kept in many:
         assert (kept[0], kept[-1]) == (1.0, 2000.0)
         assert len(kept) <= 120

@@ -29,9 +29,10 @@ def task(
     draws: Scenarios, switching: Switching, limits: RuleSettings, candidates: Sequence[Candidate] = PEPPERS,
     locks: Sequence[Override] = (), gap: float = 0.0,
 ) -> Task:  # fmt: skip
-    def pose(given: Scenarios) -> Problem:
+    def pose(given: Scenarios, lines: Sequence[Line]) -> Problem:
         must = tuple(o.item_code for o in locks if o.kind == "must_list")
-        return Problem(build_menu(candidates, given, limits, locks), limits, must)
+        known = {x.candidate.item_code: (x.price, x.order_quantity) for x in lines}
+        return Problem(build_menu(candidates, given, limits, locks, known), limits, must)
 
     def solve(problem: Problem, start: Sequence[int], asked: float) -> Solution:
         return solve_menu(problem, EXACT.model_copy(update={"gap": asked}), start)

@@ -27,6 +27,7 @@ from replenish.optimise.linear import LinearModel, solve_linear
 Array = NDArray[np.float64]
 MASTER_TIME_S = 5.0
 BLOCK_TIME_S = 2.0  # for one category
+LABEL_STEP = 0.5  # of a category's even share of the money asked for: how finely its labels tell gains apart
 LABELS_OFF = 2.0  # times the money asked for: how far all categories may be off, the labels' steps of gain included
 TOLERANCE = 1e-6  # the solver's, in money
 KEPT_PROMISE = 0.25  # of the improvement the master problem saw, from which on the box grows
@@ -171,7 +172,7 @@ def lagrangian(
     total = _limits(prices, model.low[structure.linking], model.high[structure.linking])
     total += _limits(gain[structure.free], model.lower[structure.free], model.upper[structure.free])
     below = np.full(len(gain), np.inf)
-    step = money / len(structure.blocks)
+    step = LABEL_STEP * money / len(structure.blocks)
     answers = [_by_labels(structure, block, gain, duals, step) for block in structure.blocks]
     answers = _within_money(structure, answers, gain, LABELS_OFF * money + TOLERANCE, threads)
     for block, answer in zip(structure.blocks, answers, strict=True):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,11 @@ from replenish.settings import RuleSettings
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
+Known = tuple[float, float]  # shelf price [money/unit] and order [unit] of an offer
 FIRST_RUNG = np.zeros(1, dtype=np.int64)  # the number of the only price
 MAX_ORDERS = 80
 ROUNDING = 1e-12  # so much worse in a row counts as no worse
+SAME = 5e-7  # of two prices [money/unit] or orders [unit]
 GRID = 40  # orders of a grid that is too long to be kept whole, and of each refinement of it
 
 
@@ -77,9 +80,14 @@ class Menu:
 
 
 def build_menu(
-    candidates: Sequence[Candidate], scenarios: Scenarios, rules: RuleSettings, overrides: Sequence[Override] = ()
-) -> Menu:
-    """All sensible offers of the candidates, the planner's locks applied, and the value of each category's demand."""
+    candidates: Sequence[Candidate], scenarios: Scenarios, rules: RuleSettings, overrides: Sequence[Override] = (),
+    known: Mapping[str, Known] = MappingProxyType({}),
+) -> Menu:  # fmt: skip
+    """All sensible offers of the candidates, the planner's locks applied, and the value of each category's demand.
+
+    `known`: by item_code, an offer (price, order) that the menu is to have too if its order is one that is sensible,
+    also where there are so many of these that not all are looked at.
+    """
     locks: dict[str, list[Override]] = {}
     for lock in overrides:
         locks.setdefault(lock.item_code, []).append(lock)
@@ -89,7 +97,9 @@ def build_menu(
         k = scenarios.item_codes.index(candidate.item_code)
         worth = candidate.terms.reference_price * float(scenarios.demand[:, k].mean())
         value[candidate.category] = value.get(candidate.category, 0.0) + worth
-        offers, reason = _item_offers(candidate, scenarios, k, rules, locks.get(candidate.item_code, []))
+        offers, reason = _item_offers(
+            candidate, scenarios, k, rules, locks.get(candidate.item_code, []), known.get(candidate.item_code)
+        )
         if reason:
             left_out[candidate.item_code] = reason
         else:
@@ -124,8 +134,9 @@ _COLUMNS = [
 
 
 def _item_offers(
-    c: Candidate, scenarios: Scenarios, k: int, rules: RuleSettings, locks: Sequence[Override]
-) -> tuple[Columns, str]:
+    c: Candidate, scenarios: Scenarios, k: int, rules: RuleSettings, locks: Sequence[Override],
+    known: Known | None = None,
+) -> tuple[Columns, str]:  # fmt: skip
     """The columns of the item's offers, or the reason why it has none."""
     by_kind: dict[str, Override] = {lock.kind: lock for lock in locks}
     if "never_list" in by_kind:
@@ -137,7 +148,7 @@ def _item_offers(
     prices = _locked_prices(c, by_kind)
     if not prices:
         return {}, c.ladder.flag or "no admissible price"
-    offers = _offers(c, scenarios, k, np.array(prices, dtype=float), rules, by_kind)
+    offers = _offers(c, scenarios, k, np.array(prices, dtype=float), rules, by_kind, known)
     return offers, "" if len(offers["price"]) else "no order fits the planner's bounds"
 
 
@@ -162,15 +173,16 @@ def order_grid(c: Candidate, largest: float, locks: Mapping[str, Override]) -> A
     return orders[orders <= high + 1e-9]
 
 
-def thinned(grids: Sequence[Array], worth: Callable[[Array, Whole], Array]) -> list[Array]:
-    """All orders of grids of up to 80; of longer ones an even grid and, finer and finer, every order around the best.
+def thinned(grids: Sequence[Array], worth: Callable[[Array, Whole], Array], also: Array) -> list[Array]:
+    """All orders of grids of up to 80; of longer ones an even grid and, finer and finer, every order around the best,
+    and the order `also` (by grid; NaN: none) where it is one of them.
 
     `worth`: expected objective by order and number of its grid. It rises to the newsvendor's order and falls after it,
     so that the best of all lies within a step of the best on the grid. Grids are refined together, as what takes long
     is not how many orders are valued but how often.
     """
     spans = {k: (0, len(grid) - 1) for k, grid in enumerate(grids) if len(grid) > MAX_ORDERS}
-    kept = {k: set[int]() for k in spans}
+    kept = {k: set(np.flatnonzero(np.abs(grids[k] - also[k]) < SAME).tolist()) for k in spans}
     while spans:
         tried = {k: _even(*span) for k, span in spans.items()}
         owner = np.repeat(list(tried), [len(at) for at in tried.values()])
@@ -198,11 +210,12 @@ def best_order(c: Candidate, scenarios: Scenarios, price: float, rules: RuleSett
 
 
 def _offers(
-    c: Candidate, scenarios: Scenarios, k: int, prices: Array, rules: RuleSettings, locks: Mapping[str, Override]
-) -> Columns:
+    c: Candidate, scenarios: Scenarios, k: int, prices: Array, rules: RuleSettings, locks: Mapping[str, Override],
+    known: Known | None = None,
+) -> Columns:  # fmt: skip
     """Offers of one item at these shelf prices; expectations over the scenarios, all orders at once."""
     demand, unit_cost = _demand(c, scenarios, k, prices), float(scenarios.cost[:, k].mean())
-    rung, orders = _order_grids(c, demand, unit_cost, rules, locks)
+    rung, orders = _order_grids(c, demand, unit_cost, rules, locks, known)
     found = expected_outcomes(orders, rung, demand, unit_cost, c.terms)
     base, out = float(scenarios.demand[:, k].mean()), found.outcome
     index_price = c.terms.reference_price if c.index_price is None else c.index_price
@@ -247,8 +260,9 @@ def _usual_demand(c: Candidate, scenarios: Scenarios, k: int, price: float) -> f
 
 
 def _order_grids(
-    c: Candidate, demand: Demand, unit_cost: float, rules: RuleSettings, locks: Mapping[str, Override]
-) -> tuple[Whole, Array]:
+    c: Candidate, demand: Demand, unit_cost: float, rules: RuleSettings, locks: Mapping[str, Override],
+    known: Known | None,
+) -> tuple[Whole, Array]:  # fmt: skip
     """The orders considered at every price, one after the other, and the number of the price of each."""
     most = _quantile(demand.total, rules.max_fill_quantile)
     largest = np.maximum(most - c.terms.carried_over, 0.0) / (1 - c.terms.loss_rate)
@@ -256,7 +270,9 @@ def _order_grids(
     def worth(some: Array, rung: Whole) -> Array:
         return expected_outcomes(some, rung, demand, unit_cost, c.terms).value
 
-    grids = thinned([order_grid(c, reach, locks) for reach in largest.tolist()], worth)
+    price, order = known or (np.nan, np.nan)
+    also = np.where(np.abs(demand.price - price) < SAME, order, np.nan)
+    grids = thinned([order_grid(c, reach, locks) for reach in largest.tolist()], worth, also)
     return np.repeat(np.arange(len(grids)), [len(grid) for grid in grids]), np.concatenate(grids)
 
 

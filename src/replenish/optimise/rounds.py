@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replenish.optimise.judge import Line
-from replenish.optimise.menu import Candidate, Menu
+from replenish.optimise.menu import SAME, Candidate, Menu
 from replenish.optimise.model import Problem
 from replenish.optimise.search import objective_of, relative_gap, shortfall
 from replenish.optimise.steps import bettered
@@ -37,7 +37,7 @@ from replenish.pricing.substitution import Switching
 from replenish.records import Scenarios, Solution
 
 Array = NDArray[np.float64]
-Pose = Callable[[Scenarios], Problem]
+Pose = Callable[[Scenarios, Sequence[Line]], Problem]
 Solve = Callable[[Problem, Sequence[int], float], Solution]
 MOST_ROUNDS = 5
 FIRST_GAP = 0.03  # of the plan before anything has moved, which only starts the rounds
@@ -46,7 +46,6 @@ MOST_SWEEPS = 2  # through all exchanges
 ROUNDS_AFTER = 2  # of an exchange
 LEAST_GAIN = 5e-4  # of the objective: what an exchange is taken up for
 NOT_SETTLED = "not settled"
-SAME = 5e-7  # of two prices [money/unit] or orders [unit]
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,9 @@ class Settled:
 
 @dataclass(frozen=True)
 class Task:
-    """A day to settle. `pose` makes its problem from scenarios; `solve(problem, start, gap)` solves that to a relative
-    gap; `menu_of` gives the offers of one item; `late`: whether the time for exchanges is up."""
+    """A day to settle. `pose` makes its problem from scenarios, with the offers of some lines in its menu;
+    `solve(problem, start, gap)` solves that to a relative gap; `menu_of` gives the offers of one item; `late`: whether
+    the time for exchanges is up."""
 
     scenarios: Scenarios
     candidates: Mapping[str, Candidate]
@@ -87,7 +87,7 @@ def settle(task: Task, before: Sequence[Line] = ()) -> Settled:
     feasible and judged right. `before`: the plan under other locks or limits, whose transfers and offers the rounds
     begin with.
     """
-    problem = task.pose(with_transfers(task.scenarios, before, task.switching) if before else task.scenarios)
+    problem = task.pose(with_transfers(task.scenarios, before, task.switching) if before else task.scenarios, before)
     answer = task.solve(problem, offer_rows(problem.menu, before), max(task.gap, FIRST_GAP))
     best = _rounds(task, chosen_lines(problem, answer, task.candidates), MOST_ROUNDS)
     for number in range(1, MOST_SWEEPS + 1):
@@ -149,7 +149,7 @@ def _posed(task: Task, lines: Sequence[Line]) -> tuple[Sequence[Line], Scenarios
 def _moved(task: Task, lines: Sequence[Line]) -> tuple[Scenarios, Problem, tuple[int, ...]]:
     """The scenarios with what these lines make move, the problem they pose, and the lines' rows in its menu."""
     moved = with_transfers(task.scenarios, lines, task.switching)
-    problem = replace(task.pose(moved), offset=charged(moved, lines))
+    problem = replace(task.pose(moved, lines), offset=charged(moved, lines))
     return moved, problem, offer_rows(problem.menu, lines)
 
 

@@ -199,8 +199,8 @@ def solve_day(
     """The day decided under these locks and limits, started from the lines `before`."""
     begun, switching, notes = time.perf_counter(), ground.switching, ground.notes
 
-    def pose(given: Scenarios) -> Problem:
-        return day_problem(ground.candidates, given, settings, locks)
+    def pose(given: Scenarios, lines: Sequence[Line] = ()) -> Problem:
+        return day_problem(ground.candidates, given, settings, locks, lines)
 
     def solve(problem: Problem, start: Sequence[int], gap: float) -> Solution:
         """The rounds share the time limit of the day; a round never gets less than a second."""
@@ -230,10 +230,13 @@ def solve_day(
 
 
 def day_problem(
-    candidates: Sequence[Candidate], scenarios: Scenarios, settings: Settings, locks: Sequence[Override]
-) -> Problem:
-    """What the optimiser decides on for one day: the menu under the day's locks, and the rules."""
-    menu = build_menu(candidates, scenarios, settings.rules, locks)
+    candidates: Sequence[Candidate], scenarios: Scenarios, settings: Settings, locks: Sequence[Override],
+    lines: Sequence[Line] = (),
+) -> Problem:  # fmt: skip
+    """What the optimiser decides on for one day: the menu under the day's locks, and the rules; `lines`: whose offers
+    the menu is to have."""
+    known = {x.candidate.item_code: (x.price, x.order_quantity) for x in lines}
+    menu = build_menu(candidates, scenarios, settings.rules, locks, known)
     return Problem(menu, settings.rules, tuple(sorted({o.item_code for o in locks if o.kind == "must_list"})))
 
 
