@@ -24,7 +24,7 @@ ONE_PLACE = task(DRAWS, SWITCHING, rules(n_max=1))
 def _after(given: Task, mine: list[Line], other: list[Line]) -> dict[str, float]:
     """Orders after the changes from one plan towards another that better it."""
     moved = with_transfers(given.scenarios, mine, given.switching)
-    problem = replace(given.pose(moved), offset=charged(moved, mine))
+    problem = replace(given.pose(moved, mine), offset=charged(moved, mine))
     rows = offer_rows(problem.menu, mine)
     plan = shelf(problem, rows, mine, given.scenarios, given.candidates, given.switching, given.menu_of)
     lines = bettered(plan, other, offer_rows(problem.menu, other))

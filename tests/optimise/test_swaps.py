@@ -79,7 +79,7 @@ def _world(seed: int) -> tuple[Scenarios, RuleSettings]:
 def _judged(given: Task, lines: Sequence[Line]) -> tuple[float, bool]:
     """Objective of a plan under its own transfers from its whole menu, and whether it keeps to the rules."""
     moved = with_transfers(given.scenarios, lines, given.switching)
-    problem = replace(given.pose(moved), offset=charged(moved, lines))
+    problem = replace(given.pose(moved, lines), offset=charged(moved, lines))
     rows = rounds.offer_rows(problem.menu, lines)
     assert len(rows) == len(lines)
     return objective_of(problem, rows) + problem.offset, holds(problem, rows)
