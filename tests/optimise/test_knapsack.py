@@ -70,6 +70,8 @@ def test_within_money_and_with_too_many_labels_the_bound_still_holds(monkeypatch
         cut = best_choice(groups, rows, 1e-9)
         monkeypatch.undo()
         assert cut.bound >= best - 1e-9
+        assert cut.found  # a good choice is told all the same, one that keeps to the rows
+        assert best - 2 <= _worth(groups, rows, cut.columns) <= best + 1e-9
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -77,6 +77,19 @@ def test_of_many_orders_a_grid_and_those_around_the_best_are_kept() -> None:
         assert np.diff(kept).max() <= 2000 / 39 + 1
 
 
+def test_the_menu_has_the_offers_that_are_known_where_they_are_sensible() -> None:
+    item, draws = candidate("apple", multiple=0.1), scenarios({"apple": [80, 100]}, {"apple": 1.0})
+    plain = build_menu([item], draws, rules()).offers["order_quantity"]
+    known = 31.7
+    assert np.abs(plain - known).min() > 0.05  # of a thousand orders it is left out
+    with_it = build_menu([item], draws, rules(), (), {"apple": (2.0, known)}).offers["order_quantity"]
+    assert np.isclose(with_it, known).sum() == 1
+    assert len(with_it) == len(plain) + 1
+    for price, order in [(2.0, 31.75), (2.0, 150.0), (2.5, known)]:  # no multiple, beyond all demand, no such price
+        same = build_menu([item], draws, rules(), (), {"apple": (price, order)}).offers["order_quantity"]
+        assert same.tolist() == plain.tolist()
+
+
 def test_orders_end_at_the_quantile_of_demand() -> None:
     # Loss 10 %, 2 carried over: usable 0.9 q + 2 ≤ 20 up to q = 20.
     item = candidate("apple", loss_rate=0.1, carried_over=2.0)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from replenish.errors import SolverError
-from replenish.optimise import knapsack, search as search_module
+from replenish.optimise import decompose, knapsack, search as search_module
 from replenish.optimise.decompose import _groups, _rows, lagrangian, tighten
 from replenish.optimise.knapsack import best_choice
 from replenish.optimise.linear import LinearAnswer, LinearModel, linear_form, solve_linear
@@ -344,6 +344,12 @@ def test_a_category_with_too_many_labels_is_solved_all_the_same(monkeypatch: pyt
         assert gain @ two == pytest.approx(gain @ one, abs=3 * money)
     offers = np.concatenate([np.concatenate(block.items) for block in structure.blocks])
     assert (reach[offers] <= few + 1e-9).all()
+    monkeypatch.setattr(decompose, "_by_solver", None)  # is not asked where the labels' bounds will do
+    slack = sum(choice.bound for choice in labels) - sum(
+        model.gain[b.columns] @ x for b, x in zip(structure.blocks, others, strict=True)
+    )
+    rough, _, _ = lagrangian(structure, np.zeros(len(structure.linking)), relaxed.duals, 10 * slack, 1)
+    assert rough >= bound
 
 
 def test_the_gap_counts_the_constant_of_the_objective() -> None:
