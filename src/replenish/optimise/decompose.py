@@ -7,8 +7,9 @@ given prices. With prices d on the linking rows
     bound(d) = Σ_g max { (gain − d·A_link) x : x whole, rows of g } + Σ_r d_r·limit_r
 
 holds for every plan (Geoffrion 1974). It sees whole numbers under the price index, which the linear relaxation does
-not, and that is most of the gap. A category is solved by labels (`knapsack`), or by HiGHS where these get too many, as
-under a steep price index. Prices come from a master problem over the category plans found so far (Dantzig &
+not, and that is most of the gap. A category is solved by labels (`knapsack`); where these get too many, as under a
+steep price index, and bounds and plans of all categories together are too far apart, those farthest apart are solved
+by HiGHS from the labels' plan. Prices come from a master problem over the category plans found so far (Dantzig &
 Wolfe 1960), kept within a box around the best ones (Marsten, Hogan & Blankenship 1975).
 """
 
