@@ -172,15 +172,15 @@ def lagrangian(
     gain = model.gain - structure.link.T @ prices
     total = _limits(prices, model.low[structure.linking], model.high[structure.linking])
     total += _limits(gain[structure.free], model.lower[structure.free], model.upper[structure.free])
-    below = np.full(len(gain), np.inf)
     step = LABEL_STEP * money / len(structure.blocks)
     answers = [_by_labels(structure, block, gain, duals, step) for block in structure.blocks]
     answers = _within_money(structure, answers, gain, LABELS_OFF * money + TOLERANCE, threads)
+    total += sum(answer.bound for answer in answers)
+    reach = np.full(len(gain), np.inf)
     for block, answer in zip(structure.blocks, answers, strict=True):
         for columns, bounds in zip(block.items, answer.with_offer, strict=True):
-            below[columns] = bounds - answer.bound if np.isfinite(answer.bound) else -np.inf
-    total += sum(answer.bound for answer in answers)
-    return total, [answer.plan for answer in answers], total + below
+            reach[columns] = total + (bounds - answer.bound) if np.isfinite(answer.bound) else -np.inf
+    return total, [answer.plan for answer in answers], reach
 
 
 @dataclass(frozen=True)
