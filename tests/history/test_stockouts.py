@@ -156,7 +156,9 @@ def test_usual_transactions_are_those_of_a_whole_day_by_hand():
     panel["offered"] = [1.0, 1.0, 0.1, 1.0, 1.0]
     mean, variance = usual_transactions(Shelf.of(panel), np.array([1.0, 0.5, 1.0, 1.5, 1.0]))
     assert mean[-1] == pytest.approx(20 / 3)
-    assert mean[0] == 10, "no days before: its own count"
+    assert mean[0] == pytest.approx(17 / 3), "those after it: 4 in half a day, 6 in one and a half, 7 in a whole one"
+    alone, _ = usual_transactions(Shelf.of(panel.head(3)), np.ones(3))
+    assert alone[0] == 10, "fewer than 3 around it: its own count"
     # (Σn² − 2mΣne + m²Σe² − mΣe) ÷ Σe²
     assert variance[-1] == pytest.approx((152 - 2 * 20 / 3 * 21 + 400 / 9 * 3.5 - 20 / 3 * 3) / 3.5)
 

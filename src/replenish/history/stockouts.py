@@ -34,7 +34,7 @@ CLASSES = np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25
 LARGEST_HAZARD = 0.5
 PRIOR_SALES = 50.0  # the hazard to begin with counts as that many sales of every class
 ITEM_DAYS = 5.0  # the shop's hazard counts as that many sold-out days of every item
-PRIOR_DAYS, LEAST_PRIOR_DAYS = 28, 3
+DAYS_BEFORE, DAYS_AFTER, LEAST_DAYS = 28, 7, 3
 LEAST_USUAL = 0.3  # transactions a day
 LEAST_SPREAD, MOST_SPREAD = 0.04, 25.0  # variance of an item's rate ÷ its square at least, ÷ itself at most
 LEAST_OBSERVED = 0.05
@@ -188,46 +188,52 @@ class Shelf:
 
     item: NDArray[np.int64]
     first: NDArray[np.int64]  # first row of the row's item
+    end: NDArray[np.int64]  # row after its last
     category_day: NDArray[np.int64]
     day: NDArray[np.int64]
     on_offer: Array
     n: Array
 
-    def recent(self, *values: Array) -> Array:
-        """Sums over the item's last 28 rows before each row, values × rows."""
-        sums = np.zeros((len(values), len(self.n) + 1))
-        np.cumsum(values, axis=1, out=sums[:, 1:])
-        return np.asarray(sums[:, :-1] - sums[:, np.maximum(self.first, np.arange(len(self.n)) - PRIOR_DAYS)])
+    def around(self, *values: Array) -> Array:
+        """Sums over the item's 28 rows before and 7 after each row, without the row, values × rows."""
+        given = np.stack(values)
+        sums, row = np.zeros((len(values), len(self.n) + 1)), np.arange(len(self.n))
+        np.cumsum(given, axis=1, out=sums[:, 1:])
+        first, end = np.maximum(self.first, row - DAYS_BEFORE), np.minimum(self.end, row + 1 + DAYS_AFTER)
+        return np.asarray(sums[:, end] - sums[:, first] - given)
 
     @cached_property
-    def recent_counts(self) -> Array:
-        """Of the rows on offer: transactions, their squares and number, summed as in `recent`."""
+    def counts_around(self) -> Array:
+        """Of the rows on offer: transactions, their squares and number, summed as in `around`."""
         there = (self.on_offer > 0).astype(float)
-        return self.recent(self.n * there, self.n**2 * there, there)
+        return self.around(self.n * there, self.n**2 * there, there)
 
     @classmethod
     def of(cls, panel: pd.DataFrame) -> Shelf:
         """The rows of a panel in which the rows of an item follow each other by date."""
         item = pd.factorize(panel["item_code"])[0]
         starts = np.r_[0, np.flatnonzero(np.diff(item)) + 1] if len(item) else np.zeros(0, dtype=int)
-        first = np.repeat(starts, np.diff(np.r_[starts, len(item)]))
+        length = np.diff(np.r_[starts, len(item)])
+        first, end = np.repeat(starts, length), np.repeat(starts + length, length)
         day = pd.factorize(panel["date"])[0]
         category = pd.factorize(panel["category"])[0]
         offered = panel["offered"].fillna(0.0).to_numpy(dtype=float) * ~panel["closed"].to_numpy(dtype=bool)
         n, on_offer = panel["transactions"].to_numpy(dtype=float), np.where(offered > 0.5, offered, 0.0)
-        return cls(item, first, category * (day.max(initial=0) + 1) + day, day, on_offer, n)
+        return cls(item, first, end, category * (day.max(initial=0) + 1) + day, day, on_offer, n)
 
 
 def usual_transactions(shelf: Shelf, exposure: Array) -> tuple[Array, Array]:
-    """Mean and variance of an item's daily rate over its last 28 rows before each row.
+    """Mean and variance of an item's daily rate over the 28 rows before and the 7 after each row.
+
+    What came after tells about a new item's first days, and about one that is on its way up or down.
 
     `exposure`: the share of a usual day that a row could show, which a stock-out shortens and a busy day lengthens.
     The mean is Σn ÷ Σexposure: right also where selling out ends the count (a stopped Poisson process). Variance by the
-    method of moments: what the counts vary beyond Poisson. Rows with fewer than 3 before them: their own count.
+    method of moments: what the counts vary beyond Poisson. Rows with fewer than 3 around them: their own count.
     """
     e = exposure * shelf.on_offer
-    (sn, snn, rows), (se, sne, see) = shelf.recent_counts, shelf.recent(e, shelf.n * e, e * e)
-    enough = (rows >= LEAST_PRIOR_DAYS) & (se > LEAST_OBSERVED)
+    (sn, snn, rows), (se, sne, see) = shelf.counts_around, shelf.around(e, shelf.n * e, e * e)
+    enough = (rows >= LEAST_DAYS) & (se > LEAST_OBSERVED)
     mean = np.maximum(np.where(enough, sn / np.where(enough, se, 1.0), shelf.n), LEAST_USUAL)
     variance = (snn - 2 * mean * sne + mean**2 * see - mean * se) / np.where(enough, see, 1.0)
     return mean, np.where(enough, variance, 2 * mean)
