@@ -17,6 +17,7 @@ from replenish.history.stockouts import (
     learn_stockouts,
     told_by_counts,
     usual_transactions,
+    windows,
 )
 from replenish.settings import HistorySettings
 
@@ -161,6 +162,23 @@ def test_usual_transactions_are_those_of_a_whole_day_by_hand():
     assert alone[0] == 10, "fewer than 3 around it: its own count"
     # (Σn² − 2mΣne + m²Σe² − mΣe) ÷ Σe²
     assert variance[-1] == pytest.approx((152 - 2 * 20 / 3 * 21 + 400 / 9 * 3.5 - 20 / 3 * 3) / 3.5)
+
+
+def test_windows_by_hand():
+    """An item of 40 rows and one of 3: 28 rows before and what is asked for after, or 28 in all, within the item."""
+    item = np.repeat([0, 1], [40, 3])
+    first, end = windows(item, np.full(43, 7))
+    assert (first[[0, 35, 42]] == [0, 7, 40]).all()
+    assert (end[[0, 10, 28, 35, 40]] == [29, 29, 36, 40, 43]).all()
+    assert (windows(item, np.zeros(43, dtype=int))[1][[0, 10, 28, 35, 40]] == [29, 29, 29, 36, 43]).all()
+
+
+def test_days_told_by_counts_go_by_the_days_before():
+    """28 days of 10 sales, then 20 a day: of the first busy day a count says 10, else its week tells too."""
+    panel = days([(10, 19, False)] * 28 + [(20, 19, False)] * 10)
+    counted, guessed = (usual_transactions(Shelf.of(panel, np.full(38, t)), np.ones(38))[0] for t in (0.0, np.nan))
+    assert counted[28] == pytest.approx(10)
+    assert guessed[28] == pytest.approx((28 * 10 + 7 * 20) / 35)
 
 
 def test_usual_transactions_are_right_where_every_day_sells_out():

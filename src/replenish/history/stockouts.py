@@ -85,7 +85,7 @@ def learn_stockouts(
     light as the one before).
     """
     rhythm, sold = Rhythm.of(intraday), panel["sold"].to_numpy(dtype=float)
-    usual, days = usual_day(rhythm, as_of), PanelDays.of(panel, rhythm.categories, rhythm.first)
+    usual, days = usual_day(rhythm, as_of), PanelDays.of(panel, rhythm.categories, rhythm.first, told)
     found = find_stockouts(panel, usual, settings, told, days, rhythm)
     added = np.zeros(len(panel))
     for _ in range(REPEATS):
@@ -106,9 +106,9 @@ class PanelDays:
     last: LastSales
 
     @classmethod
-    def of(cls, panel: pd.DataFrame, categories: pd.Index, first: pd.Timestamp) -> PanelDays:
+    def of(cls, panel: pd.DataFrame, categories: pd.Index, first: pd.Timestamp, told: Array | None = None) -> PanelDays:
         """The rows of a panel in which the rows of an item follow each other by date; days counted from `first`."""
-        return cls(Shelf.of(panel), LastSales.of(panel, categories, first))
+        return cls(Shelf.of(panel, told), LastSales.of(panel, categories, first))
 
 
 def find_stockouts(
@@ -134,7 +134,7 @@ def find_stockouts(
     usual one gives way (`day_share`); `hidden_before`: transactions added to it earlier, of which rivals had a part
     (`moved_share`) that makes no day busy.
     """
-    rows = PanelDays.of(panel, usual.categories, panel["date"].min()) if days is None else days
+    rows = PanelDays.of(panel, usual.categories, panel["date"].min(), told) if days is None else days
     n = rows.last.own
     share = usual_share(usual, rows.last)
     if rhythm is not None:
@@ -184,22 +184,20 @@ def _sold_out_days(
 
 @dataclass(frozen=True)
 class Shelf:
-    """Rows of the panel as numbers: item, category × date, date, whether it was on offer, transactions `n`."""
+    """Rows of the panel as numbers: item, `windows`, category × date, date, whether on offer, transactions `n`."""
 
     item: NDArray[np.int64]
-    first: NDArray[np.int64]  # first row of the row's item
-    end: NDArray[np.int64]  # row after its last
+    window: tuple[NDArray[np.int64], NDArray[np.int64]]
     category_day: NDArray[np.int64]
     day: NDArray[np.int64]
     on_offer: Array
     n: Array
 
     def around(self, *values: Array) -> Array:
-        """Sums over the item's 28 rows before and 7 after each row, without the row, values × rows."""
-        given = np.stack(values)
-        sums, row = np.zeros((len(values), len(self.n) + 1)), np.arange(len(self.n))
+        """Sums over each row's window, without the row, values × rows."""
+        given, (first, end) = np.stack(values), self.window
+        sums = np.zeros((len(values), len(self.n) + 1))
         np.cumsum(given, axis=1, out=sums[:, 1:])
-        first, end = np.maximum(self.first, row - DAYS_BEFORE), np.minimum(self.end, row + 1 + DAYS_AFTER)
         return np.asarray(sums[:, end] - sums[:, first] - given)
 
     @cached_property
@@ -209,23 +207,35 @@ class Shelf:
         return self.around(self.n * there, self.n**2 * there, there)
 
     @classmethod
-    def of(cls, panel: pd.DataFrame) -> Shelf:
-        """The rows of a panel in which the rows of an item follow each other by date."""
+    def of(cls, panel: pd.DataFrame, told: Array | None = None) -> Shelf:
+        """The rows of a panel in which the rows of an item follow each other by date; `told`: see `told_by_counts`."""
         item = pd.factorize(panel["item_code"])[0]
-        starts = np.r_[0, np.flatnonzero(np.diff(item)) + 1] if len(item) else np.zeros(0, dtype=int)
-        length = np.diff(np.r_[starts, len(item)])
-        first, end = np.repeat(starts, length), np.repeat(starts + length, length)
         day = pd.factorize(panel["date"])[0]
         category = pd.factorize(panel["category"])[0]
         offered = panel["offered"].fillna(0.0).to_numpy(dtype=float) * ~panel["closed"].to_numpy(dtype=bool)
         n, on_offer = panel["transactions"].to_numpy(dtype=float), np.where(offered > 0.5, offered, 0.0)
-        return cls(item, first, end, category * (day.max(initial=0) + 1) + day, day, on_offer, n)
+        after = np.where(np.isnan(told), DAYS_AFTER, 0) if told is not None else np.full(len(n), DAYS_AFTER)
+        return cls(item, windows(item, after), category * (day.max(initial=0) + 1) + day, day, on_offer, n)
+
+
+def windows(item: NDArray[np.int64], after: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First row and row after the last of the window of each row, rows of an `item` following each other.
+
+    The 28 rows before it and `after` rows after it; where an item has fewer before, more after, up to 28 in all.
+    """
+    row = np.arange(len(item))
+    starts = np.flatnonzero(np.diff(item, prepend=-1))
+    length = np.diff(np.r_[starts, len(item)])
+    first, end = np.repeat(starts, length), np.repeat(starts + length, length)
+    last = np.maximum(row + after, first + DAYS_BEFORE)
+    return np.maximum(first, row - DAYS_BEFORE), np.minimum(end, last + 1)
 
 
 def usual_transactions(shelf: Shelf, exposure: Array) -> tuple[Array, Array]:
-    """Mean and variance of an item's daily rate over the 28 rows before and the 7 after each row.
+    """Mean and variance of an item's daily rate over the rows around each row (`windows`).
 
-    What came after tells about a new item's first days, and about one that is on its way up or down.
+    The four weeks before; what came after tells about a new item's first days, and, for a day of which no count tells
+    whether it sold out, about an item on its way up or down.
 
     `exposure`: the share of a usual day that a row could show, which a stock-out shortens and a busy day lengthens.
     The mean is Σn ÷ Σexposure: right also where selling out ends the count (a stopped Poisson process). Variance by the
