@@ -45,7 +45,7 @@ class HistorySettings(Section):
         0.05, ge=0, lt=1, description="a day whose transactions are below this share of the usual is treated as closed"
     )
     stockout_max_factor: float = Field(
-        10.0, ge=1, description="recovered demand is at most this times the sales; 1: stock-outs are not recovered"
+        20.0, ge=1, description="recovered demand is at most this times the sales; 1: stock-outs are not recovered"
     )
     moved_share: float = Field(
         0.25, ge=0, le=1, description="share of the demand hidden by stock-outs that rivals of the shelf sold instead"

@@ -9,16 +9,7 @@ from scipy import special, stats
 
 from replenish.history.profile import LastSales, Rhythm, UsualDay, day_share, usual_day, usual_share
 from replenish.history.silence import arrival_concentration, hypergeometric, silence, silence_chance, still_to_come
-from replenish.history.stockouts import (
-    SOLD_OUT,
-    Shelf,
-    find_stockouts,
-    how_busy,
-    learn_stockouts,
-    told_by_counts,
-    usual_transactions,
-    windows,
-)
+from replenish.history.stockouts import SOLD_OUT, find_stockouts, learn_stockouts, told_by_counts
 from replenish.settings import HistorySettings
 
 SETTINGS = HistorySettings()
@@ -149,60 +140,6 @@ def test_an_item_sold_out_often_is_suspected_sooner(profile):
     told = np.r_[np.tile([0.0, 1.0], 15), np.nan, np.zeros(30), np.nan]
     found = find_stockouts(pd.concat([often, never], ignore_index=True), profile, SETTINGS, told)
     assert found["sold_out_probability"].iloc[30] > 2 * found["sold_out_probability"].iloc[-1]
-
-
-def test_usual_transactions_are_those_of_a_whole_day_by_hand():
-    """Rows before: 10 in a whole day, 4 in half a day, 0 not on offer, 6 in a day half as busy again: 20 ÷ 3."""
-    panel = days([(10, 19, False), (4, 14, False), (0, np.nan, False), (6, 19, False), (7, 19, False)])
-    panel["offered"] = [1.0, 1.0, 0.1, 1.0, 1.0]
-    mean, variance = usual_transactions(Shelf.of(panel), np.array([1.0, 0.5, 1.0, 1.5, 1.0]))
-    assert mean[-1] == pytest.approx(20 / 3)
-    assert mean[0] == pytest.approx(17 / 3), "those after it: 4 in half a day, 6 in one and a half, 7 in a whole one"
-    alone, _ = usual_transactions(Shelf.of(panel.head(3)), np.ones(3))
-    assert alone[0] == 10, "fewer than 3 around it: its own count"
-    # (Σn² − 2mΣne + m²Σe² − mΣe) ÷ Σe²
-    assert variance[-1] == pytest.approx((152 - 2 * 20 / 3 * 21 + 400 / 9 * 3.5 - 20 / 3 * 3) / 3.5)
-
-
-def test_windows_by_hand():
-    """An item of 40 rows and one of 3: 28 rows before and what is asked for after, or 28 in all, within the item."""
-    item = np.repeat([0, 1], [40, 3])
-    first, end = windows(item, np.full(43, 7))
-    assert (first[[0, 35, 42]] == [0, 7, 40]).all()
-    assert (end[[0, 10, 28, 35, 40]] == [29, 29, 36, 40, 43]).all()
-    assert (windows(item, np.zeros(43, dtype=int))[1][[0, 10, 28, 35, 40]] == [29, 29, 29, 36, 43]).all()
-
-
-def test_days_told_by_counts_go_by_the_days_before():
-    """28 days of 10 sales, then 20 a day: of the first busy day a count says 10, else its week tells too."""
-    panel = days([(10, 19, False)] * 28 + [(20, 19, False)] * 10)
-    counted, guessed = (usual_transactions(Shelf.of(panel, np.full(38, t)), np.ones(38))[0] for t in (0.0, np.nan))
-    assert counted[28] == pytest.approx(10)
-    assert guessed[28] == pytest.approx((28 * 10 + 7 * 20) / 35)
-
-
-def test_usual_transactions_are_right_where_every_day_sells_out():
-    """A stopped Poisson process: the shelf empties at the 15th of 30 expected sales, every day."""
-    rng = np.random.default_rng(7)
-    gone_at = np.minimum(rng.gamma(15, 1 / 30, 2000), 1.0)
-    panel = days([(15, 14.0, False)] * 2000)
-    mean, _ = usual_transactions(Shelf.of(panel), gone_at)
-    assert mean[100:].mean() == pytest.approx(30, rel=0.02)
-
-
-def test_busy_days_are_told_by_the_other_items_by_hand():
-    """Two items of a category expect 10 each, a third of another category 20; twice as much came of the others."""
-    parts = [days([(20, 19, False)], item) for item in "ABC"]
-    parts[2]["category"] = "roots"
-    panel = pd.concat(parts, ignore_index=True)
-    given = np.array([5.0, 20.0, 40.0]), Shelf.of(panel), np.array([10.0, 10.0, 20.0])
-    busy = how_busy(*given, np.zeros(3))
-    # Shop beside A: (60 + 20) ÷ (30 + 20) = 1.6; category beside A: (20 + 20·1.6) ÷ (10 + 20).
-    assert busy[0] == pytest.approx(52 / 30)
-    assert busy[2] == pytest.approx((25 + 20) / (20 + 20)), "no other item of its category: the shop's"
-    # A hid 4 that B sold instead: for A the shop is (56 + 20) ÷ (30 + 20), B beside it (16 + 20·1.52) ÷ (10 + 20).
-    busy = how_busy(*given, np.array([4.0, 0.0, 0.0]))
-    assert busy[0] == pytest.approx((16 + 20 * 1.52) / 30)
 
 
 def test_nothing_is_told_without_times(profile):

@@ -15,7 +15,7 @@ from replenish.store.identity import installed_versions
 from replenish.store.models import Bundle, load_bundle, save_bundle
 
 KIND = "models"
-VERSION = 12
+VERSION = 13
 # Sections that decide what is fitted; rules, scenarios and solver do not.
 SECTIONS = ("shop", "history", "pricing", "forecast")
 
