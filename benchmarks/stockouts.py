@@ -69,12 +69,14 @@ def scores(rows: pd.DataFrame) -> pd.Series:
     """Recall and precision, calibration, bias of the total demand and of the sold-out days by volume third."""
     out, chance = rows["sold_out_hour"].notna(), rows["sold_out_probability"]
     flagged, timed = chance > SOLD_OUT, rows["silence_p"].notna()
+    guessed = timed & (chance > 0) & (chance < 1)
     found = {
         "days sold out": out[timed].mean(),
         "mean chance given": chance[timed].mean(),
         "recall": flagged[out & timed].mean(),
         "precision": out[flagged].mean(),
         "flagged, not sold out": flagged[~out & timed].mean(),
+        "log loss of the chance": -np.log(np.where(out, chance, 1 - chance)[guessed]).mean(),
         "sales, total": bias(rows, "full_price_sold"),
         "demand, total": bias(rows, "demand"),
         "own demand, total": bias(rows, "own_demand"),

@@ -167,6 +167,18 @@ def test_without_times_an_empty_stock_keeps_the_day_from_teaching(profile):
     assert np.isnan(told_by_counts(panel, items, None, None)).all()
 
 
+def test_nothing_left_may_have_been_written_off():
+    """A keeps two days, a tenth is lost. 4 left and 10 come: 13 there. Sold 6: written off; 12: maybe; 13: sold out."""
+    panel = days([(6, 19, False), (6, 19, False), (12, 19, False), (13, 19, False), (3, 19, False)])
+    dates = panel[["item_code", "date"]]
+    stock = pd.concat([dates.assign(date=dates["date"] - pd.Timedelta(days=1), on_hand=4.0).head(1),
+                       dates.assign(on_hand=[4.0, 0.0, 0.0, 0.0, 0.0])], ignore_index=True)  # fmt: skip
+    orders = dates.assign(ordered=[10.0, 10.0, 13 / 0.9, 13 / 0.9, 0.0], received=np.nan)
+    items = pd.DataFrame({"item_code": ["A"], "shelf_life_days": [2], "loss_rate": [0.1]})
+    np.testing.assert_array_equal(told_by_counts(panel, items, stock, orders), [0, 0, np.nan, 1, 1])
+    np.testing.assert_array_equal(told_by_counts(panel, items, stock, None), [0, 1, 1, 1, 1])
+
+
 def test_deliveries_tell_what_was_sold_to_the_last_by_hand():
     """A: 20 kg less 10 % are 18; 18 sold is all, 10 sold is not, 17 may be. B keeps: 4 were left the evening before."""
     panel = pd.concat([

@@ -113,8 +113,8 @@ class Days:
 def usual_rates(shelf: Shelf, days: Days) -> tuple[Array, Array]:
     """Mean and variance of what a day's rate may be, per row [transactions a usual day].
 
-    The variance is that of `rate_variance` and of the mean, which a new item's few days leave uncertain. Of days told by
-    counts the method of moments is enough: what they hid came out 1 % of all demand too high otherwise.
+    The variance is that of `rate_variance` and of the mean, which a new item's few days leave uncertain. For days told
+    by counts it is that of the counts: what they hid came out 1 % of all demand too high otherwise.
     """
     mean, by_moments = usual_transactions(shelf, days.observed * days.busy)
     variance = rate_variance(shelf, days, mean, by_moments)

@@ -36,25 +36,33 @@ def told_by_counts(
 ) -> Array:
     """1.0 / 0.0 where counts tell that an item that sold was / was not sold out at the close, NaN where they do not.
 
-    Stock counted at the close tells, except of items whose count is zero every evening: those are written off. Else the
-    sales are compared with what was left the evening before plus what came, less the usual loss; an item that
-    keeps for days without counted stock may have had more.
+    What is left for the next day says that the day did not sell out. With nothing left the rest may have been written
+    off: so it is where nothing is left every evening, and where sales were far less than what was left the evening
+    before plus what came, less the usual loss. Without counts that comparison alone tells; an item that keeps for days
+    without counted stock may have had more.
     """
     told, places = np.full(len(panel), np.nan), Places.of(panel)
     left = places.values(stock, "on_hand")
+    gone = np.ones(len(panel))
     if orders is not None and len(orders):
         item = items.set_index("item_code").reindex(places.codes)
         life, loss = item["shelf_life_days"].fillna(1).to_numpy(dtype=float), item["loss_rate"].to_numpy(dtype=float)
         came = places.values(orders.assign(came=arrived(orders)), "came")
         kept = np.where(life[places.item] > 1, places.values(stock, "on_hand", later=1), 0.0)
-        there = np.where(came > 0, kept + came * (1 - loss[places.item]), np.nan)
-        part = panel["sold"].to_numpy(dtype=float) / there
-        told = np.where(part >= SOLD_ALL, 1.0, np.where(part < SOLD_LITTLE, 0.0, told))
+        told = _told_by_part(panel, np.where(came > 0, kept + came * (1 - loss[places.item]), np.nan))
+        there = np.nan_to_num(kept) + np.nan_to_num(came * (1 - loss[places.item]))
+        gone = np.where(there > 0, _told_by_part(panel, there), 1.0)
     most = np.full(len(places.codes), -np.inf)
     np.maximum.at(most, places.item, np.nan_to_num(left, nan=-np.inf))
     counted = most[places.item] > 0
-    told = np.where(counted & np.isfinite(left), np.where(left > 0, 0.0, 1.0), told)
+    told = np.where(counted & np.isfinite(left), np.where(left > 0, 0.0, gone), told)
     return np.where(panel["sold"].to_numpy() > 0, told, np.nan)
+
+
+def _told_by_part(panel: pd.DataFrame, there: Array) -> Array:
+    """Whether a day sold out by the part of what was `there` that it sold; NaN where that may be or not."""
+    part = panel["sold"].to_numpy(dtype=float) / np.where(there > 0, there, np.nan)
+    return np.where(part >= SOLD_ALL, 1.0, np.where(part < SOLD_LITTLE, 0.0, np.nan))
 
 
 def learn_stockouts(
