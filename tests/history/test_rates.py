@@ -118,7 +118,7 @@ def test_rates_vary_by_what_stock_outs_kept_from_showing():
 
 def test_a_mean_of_few_days_is_uncertain():
     """Of 3 and of 28 days of 10 sales each: nothing varies but for the mean, (0.04·100 + 10) ÷ days."""
-    mean, variance = usual_rates(Shelf.of(days([10] * 60)), Days(np.ones(60), np.ones(60), np.zeros(60)))
+    mean, variance, _ = usual_rates(Shelf.of(days([10] * 60)), Days(np.ones(60), np.ones(60), np.zeros(60)))
     few = usual_rates(Shelf.of(days([10] * 4)), Days(np.ones(4), np.ones(4), np.zeros(4)))[1]
     assert mean[30] == pytest.approx(10)
     assert few[0] > 2 * variance[40]

@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 DAYS_BEFORE, DAYS_AFTER, LEAST_DAYS = 28, 7, 3
 LEAST_USUAL = 0.3  # transactions a day
 LEAST_SPREAD, MOST_SPREAD = 0.04, 25.0  # variance of an item's rate ÷ its square at least, ÷ itself at most
-RATE_STEPS = 3
+RATE_STEPS = 4
 LEAST_OBSERVED = 0.05
 TRAFFIC_DAYS = 20.0  # a usual day counts as that many transactions in telling how busy a day was
 MOST_BUSY = 5.0
@@ -110,16 +110,17 @@ class Days:
         return np.asarray(np.maximum(1 - self.chance * (1 - self.seen), LEAST_OBSERVED))
 
 
-def usual_rates(shelf: Shelf, days: Days) -> tuple[Array, Array]:
-    """Mean and variance of what a day's rate may be, per row [transactions a usual day].
+def usual_rates(shelf: Shelf, days: Days, likely: Array | None = None) -> tuple[Array, Array, Array]:
+    """Mean of a day's rate, variance of what it may be, and the `likely` variance to go on from, per row.
 
     The variance is that of `rate_variance` and of the mean, which a new item's few days leave uncertain. For days told
-    by counts it is that of the counts: what they hid came out 1 % of all demand too high otherwise.
+    by counts it is that of the counts: what they hid came out 1 % of all demand too high otherwise. Units: transactions
+    a usual day. `likely`: that of an earlier call, where there was one.
     """
     mean, by_moments = usual_transactions(shelf, days.observed * days.busy)
-    variance = rate_variance(shelf, days, mean, by_moments)
-    of_mean = (np.maximum(variance, LEAST_SPREAD * mean**2) + mean) / np.maximum(shelf.counts_around[2], 1.0)
-    return mean, np.where(shelf.counted, by_moments, variance + of_mean)
+    likely = rate_variance(shelf, days, mean, by_moments if likely is None else likely)
+    of_mean = (np.maximum(likely, LEAST_SPREAD * mean**2) + mean) / np.maximum(shelf.counts_around[2], 1.0)
+    return mean, np.where(shelf.counted, by_moments, likely + of_mean), likely
 
 
 def within_reason(variance: Array, mean: Array) -> Array:

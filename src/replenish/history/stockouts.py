@@ -157,10 +157,11 @@ def _sold_out_days(
     timed = (n >= 1) & np.isfinite(share)
     plain = timed & (n >= BULK_SALES) & ~cleared & ~(told == 1)
     chance, quiet, to_come = np.where(told == 1, 1.0, 0.0), np.full(len(n), np.nan), np.zeros(len(n))
-    busy, hazard, cut = np.ones(len(n)), None, timed & ~(told == 0)
+    busy, cut = np.ones(len(n)), timed & ~(told == 0)
+    hazard = likely = None
     for left in range(ROUNDS, 0, -1) if timed.any() else ():
         days = Days(busy, np.where(timed, share, 1.0), chance)
-        usual, variance = usual_rates(shelf, days)
+        usual, variance, likely = usual_rates(shelf, days, likely)
         busy = how_busy(n, shelf, usual * days.observed, moved)
         mean = usual * busy
         spread = within_reason(variance * busy**2, mean)
