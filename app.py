@@ -22,6 +22,7 @@ from replenish.errors import ReplenishError, StorageError
 from replenish.records import DemandHistory, Override, Plan, Run, Tables
 from replenish.settings import Settings
 from replenish.store.database import RunStore
+from replenish.units import quantity_text
 
 DEFAULT_FOLDER = os.environ.get("REPLENISH_DATA", "data/demo")
 FITTING_TIME_LIMIT_S = 900.0
@@ -389,7 +390,7 @@ def show_item(plan: Plan, choice: Choice) -> None:
     names = dict(zip(forecast["item_code"], forecast["item_name"], strict=True))
     code = st.selectbox("Item", list(names), format_func=lambda c: names[c], key="item")
     for row in plan.lines[plan.lines["item_code"] == code].to_dict("records"):
-        order, price = f"{row['order_quantity']:g} {row['unit']}", f"{row['price']:.2f} {currency}"
+        order, price = quantity_text(row["order_quantity"], row["unit"]), f"{row['price']:.2f} {currency}"
         st.markdown(f"**Order {order} at {price}.** {row['reason']}")
     for row in plan.candidates[plan.candidates["item_code"] == code].to_dict("records"):
         st.markdown(f"**Not listed.** {row['reason']}")

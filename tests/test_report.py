@@ -54,6 +54,13 @@ def test_a_changed_price_shows_what_it_was(price: float, reference: float, text:
     assert price_text(price, reference) == text
 
 
-def test_reasons_are_cut_at_a_word() -> None:
+def test_reasons_are_cut_after_a_sentence_that_fits() -> None:
+    reason = "Worth 6.9 a day. Order 5.5 kg: 0.5 kg more -0.15. Price unchanged."
+    assert shorten(reason, 60) == "Worth 6.9 a day. Order 5.5 kg: 0.5 kg more -0.15."
+    assert shorten(reason, 20) == "Worth 6.9 a day."
+    assert shorten(reason, 200) == reason
+
+
+def test_a_first_sentence_that_does_not_fit_is_cut_at_a_word() -> None:
     assert shorten("Top rung: a higher price would break the index", 22) == "Top rung: a higher…"
     assert shorten("Top rung", 22) == "Top rung"

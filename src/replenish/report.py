@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from replenish.records import Plan
+from replenish.units import quantity_text
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 SHORT_REASON = 100
-UNIT_WORD = {"kg": "kg", "pack": "packs"}
 
 
 def print_plan(plan: Plan, console: Console) -> None:
@@ -43,7 +44,7 @@ def _line_cells(row: dict[Any, Any]) -> tuple[str, ...]:
 
     return (
         escape(str(row["item_name"])),
-        f"{row['order_quantity']:g} {UNIT_WORD[row['unit']]}",
+        quantity_text(row["order_quantity"], row["unit"]),
         price_text(row["price"], row["reference_price"]),
         f"{row['expected_sales']:.1f}",
         f"{row['expected_waste']:.1f}",
@@ -59,8 +60,14 @@ def price_text(price: float, reference_price: float) -> str:
 
 
 def shorten(reason: str, length: int) -> str:
-    """The reason cut at a word, at most `length` characters, with an ellipsis when cut."""
-    return reason if len(reason) <= length else reason[: length - 1].rsplit(" ", 1)[0].rstrip(",;:.") + "…"
+    """As many of the reason's first sentences as fit in `length` characters; a longer first one is cut at a word."""
+    kept = ""
+    for sentence in re.split(r"(?<=\.) ", reason):
+        longer = f"{kept} {sentence}".lstrip()
+        if len(longer) > length:
+            break
+        kept = longer
+    return kept or reason[: length - 1].rsplit(" ", 1)[0].rstrip(",;:.") + "…"
 
 
 def cover_table(cover: pd.DataFrame) -> Table:

@@ -23,14 +23,14 @@ def _reasons(p: Problem, items: list[Candidate] | None = None) -> dict[str, str]
 def test_worth_order_and_price() -> None:
     # Dear apples: 8 · 2.5 − 8 = 12. Nine: −1. Seven: 17.5 − 7 = 10.5, −1.5. Red, left out, is worth 4.8 · 2.5 − 5 = 7.
     assert _reasons(problem(n_max=1)) == {
-        "apple": "Worth 12.0 a day (best item left out: 7.0). Order 8 pack: 1 pack less -1.50. "
+        "apple": "Worth 12.0 a day (best item left out: 7.0). Order 8 packs: 1 pack less -1.50. "
         "Price +25% on 2, top rung."
     }
 
 
 def test_everything_listed_leaves_nothing_to_compare() -> None:
     text = _reasons(problem(price_index_cap=0.0))
-    assert text["red"] == "Worth 6.0 a day. Order 6 pack: 1 pack less -1.00. Price unchanged, bottom rung."
+    assert text["red"] == "Worth 6.0 a day. Order 6 packs: 1 pack less -1.00. Price unchanged, bottom rung."
     assert text["green"].endswith("Price unchanged, top rung.")
 
 
@@ -45,7 +45,7 @@ def test_line_that_loses_money_says_it_is_there_for_cover() -> None:
     # Apple: without it 15 of fruit are short: 7.5. Green: red alone serves 12, 3 short: 1.5.
     assert worth["cover"].to_dict() == {"apple": 7.5, "red": 3.5, "green": 1.5}
     assert _reasons(p, items)["red"].startswith(
-        "Listed for its category's cover: worth -2.0 a day by itself, +3.5 through cover. Order 14 pack, the minimum "
+        "Listed for its category's cover: worth -2.0 a day by itself, +3.5 through cover. Order 14 packs, the minimum "
         "display. Price unchanged."
     )
     # The objective agrees: the same plan without red is 1.5 worse.

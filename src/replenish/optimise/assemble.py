@@ -22,6 +22,7 @@ from replenish.pricing.substitution import Switching
 from replenish.records import DemandForecast, DemandHistory, Override, Plan, Scenarios, Solution
 from replenish.schemas import PLAN_CANDIDATES, PLAN_LINES
 from replenish.settings import Settings
+from replenish.units import quantity_text
 
 Array = NDArray[np.float64]
 
@@ -195,8 +196,8 @@ def _moved(scenarios: Scenarios, k: int, unit: str) -> str:
     if abs(moved) < WORTH_SAYING * float(scenarios.demand[:, k].mean()):
         return ""
     if moved > 0:
-        return f" {moved:.1f} {unit} of its demand comes from items that are not there."
-    return f" {-moved:.1f} {unit} of its usual demand goes to items that are usually missing."
+        return f" Gains {quantity_text(round(moved, 1), unit)} of demand from items that are not there."
+    return f" Loses {quantity_text(round(-moved, 1), unit)} of its usual demand to items that are usually missing."
 
 
 def _left_out(day: DayPlan, store: str, names: pd.Series) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 from replenish.optimise.menu import Candidate, Menu
 from replenish.optimise.model import Problem
 from replenish.records import Solution
+from replenish.units import quantity_text
 
 
 def line_reasons(problem: Problem, solution: Solution, candidates: dict[str, Candidate]) -> dict[str, str]:
@@ -131,10 +132,10 @@ def _order_reason(problem: Problem, value: dict[Any, Any], row: Any, c: Candidat
     for name, k in (("more", at + 1), ("less", at - 1)):
         if 0 <= k < len(values):
             size = abs(values.index[k] - row.order_quantity)
-            steps.append(f"{size:g} {c.unit} {name} {round(values.iloc[k] - now, 2) + 0.0:+.2f}")
+            steps.append(f"{quantity_text(size, c.unit)} {name} {round(values.iloc[k] - now, 2) + 0.0:+.2f}")
     display = ", the minimum display" if row.order_quantity <= c.min_display + c.order_multiple - 1e-9 else ""
     change = f": {', '.join(steps)}" if steps else ""
-    return f"Order {row.order_quantity:g} {c.unit}{display}{change}."
+    return f"Order {quantity_text(row.order_quantity, c.unit)}{display}{change}."
 
 
 def _price_reason(row: Any, c: Candidate) -> str:
