@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from replenish.forecast.features import _last_two, panel_matrix, rolling_mean, state_features, target_features
+from replenish.forecast.features import (
+    _last_two,
+    panel_matrix,
+    rolling_mean,
+    rolling_sum,
+    state_features,
+    target_features,
+)
 from replenish.forecast.smoothing import fit_smoothing, smoothed_levels
+from replenish.forecast.surroundings import Surroundings
 from replenish.history.cleaning import build_history
 from replenish.records import PriceResponse
 from replenish.settings import Settings
@@ -56,6 +66,34 @@ def test_weighted_rolling_mean_by_hand():
     np.testing.assert_allclose(rolling_mean(values, weight, 2).ravel(), [2, 2, 6, (3 + 8) / 1.5])
 
 
+@pytest.mark.parametrize("since", [0, 1, 5, 11])
+def test_windows_of_later_days_are_those_of_all_days(since: int):
+    rng = np.random.default_rng(0)
+    values, weight = rng.normal(size=(12, 3)), rng.integers(0, 2, (12, 3)).astype(float)
+    for window in (1, 4, 30):
+        np.testing.assert_allclose(rolling_sum(values, window, since), rolling_sum(values, window)[since:])
+        some, every = (rolling_mean(values, weight, window, start) for start in (since, 0))
+        np.testing.assert_allclose(some, every[since:])
+
+
+@pytest.mark.parametrize("since", [3, 400, 449])
+def test_the_state_of_later_evenings_is_that_of_all_evenings(since: int):
+    """Items sold now and then, one not for more than a year; with rivals' prices and customers counted."""
+    rng = np.random.default_rng(5)
+    demand = noisy_demand(450, 4) * (rng.random((450, 4)) < 0.7)
+    demand[20:, 3] = 0
+    m = matrix(demand, weight=(rng.random((450, 4)) < 0.8).astype(float) * (demand > 0))
+    around = Surroundings(None, rng.uniform(50, 90, 450), rng.uniform(3, 6, (450, 4)))
+    m = replace(m, around=around)
+    level = smoothed_levels(m, fit_smoothing(m, 450))
+    every, later = state_features(m, level), state_features(m, level, since)
+    assert list(every.features) == list(later.features)
+    days = np.array([since, 449])
+    np.testing.assert_allclose(later.base_at(days), every.base_at(days))
+    for name in every.features:
+        np.testing.assert_allclose(later.at(name, days), every.at(name, days), rtol=1e-9, err_msg=name)
+
+
 def features(m, origin: int, horizon: int) -> pd.DataFrame:
     level = smoothed_levels(m, fit_smoothing(m, origin + 1))
     return target_features(m, state_features(m, level), np.array([origin]), horizon, ("leafy",))
@@ -79,7 +117,7 @@ def test_weekday_ratio_takes_the_last_four_days_of_the_target_weekday(horizon, b
     row = target_features(m, state, np.array([60]), horizon, ("leafy",))
     days = 60 - np.array(back)
     assert {(d + 7) % 7 for d in days} == {(60 + horizon) % 7}
-    np.testing.assert_allclose(row["weekday_ratio"], m.neutral[days].mean(0) / np.exp(state["log_base"][60]))
+    np.testing.assert_allclose(row["weekday_ratio"], m.neutral[days].mean(0) / state.base[60])
 
 
 def test_nothing_after_the_origin_matters():

@@ -21,7 +21,7 @@ def test_factors_multiply_to_the_forecast():
     found = forecast_reasons(m, models, ["P02", "P06"], date)
     members = forecast(m, models, 2).members
     expected = members[members["date"] == date].set_index("item_code")["boosting"]
-    base = covariates(m, smoothed_levels(m, fit_smoothing(m, 240))).base[-1] * m.price_factor(m.price[-1])
+    base = covariates(m, smoothed_levels(m, fit_smoothing(m, 240))).state.base[-1] * m.price_factor(m.price[-1])
     for code, rows in found.groupby("item_code"):
         level = base[m.item_codes.index(str(code))]
         assert rows["factor"].prod() * level == pytest.approx(expected[code])

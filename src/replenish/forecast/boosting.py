@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replenish.forecast.features import LONG, PanelMatrix, base_level, state_features, target_features
+from replenish.forecast.features import LONG, PanelMatrix, State, state_features, target_features
 from replenish.settings import ForecastSettings
 
 if TYPE_CHECKING:
@@ -57,19 +57,18 @@ def known_categories(m: PanelMatrix) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Covariates:
-    """What the member learns from, once for a panel: smoothing level, state at each evening, base level (days × items).
+    """What the member learns from, once for a panel: smoothing level (days × items) and state at each evening.
 
     Everything at day t is known on the evening of t.
     """
 
     level: Array
-    state: dict[str, Array]
-    base: Array
+    state: State
 
 
-def covariates(m: PanelMatrix, level: Array) -> Covariates:
-    """The covariates of all days of the panel; `level`: the smoothing member's, days × items."""
-    return Covariates(level, state_features(m, level), base_level(m, level))
+def covariates(m: PanelMatrix, level: Array, since: int = 0) -> Covariates:
+    """The covariates from day number `since` on; `level`: the smoothing member's, all days × items."""
+    return Covariates(level, state_features(m, level, since))
 
 
 def fit_boosting(m: PanelMatrix, known: Covariates, until: int, settings: ForecastSettings, seed: int) -> str:
@@ -111,8 +110,10 @@ def _training_cells(
     cells = {}
     for horizon in range(1, settings.horizon_days + 1):
         origins = _training_origins(until, horizon, settings)
-        weight = m.weight[origins + horizon] * np.nan_to_num(known.base[origins] * m.price_factor(m.price[origins]))
-        cells[horizon] = (known.state["taught_7"][origins] > 0) & (weight > 0) & np.isfinite(known.level[origins])
+        weight = m.weight[origins + horizon] * np.nan_to_num(
+            known.state.base_at(origins) * m.price_factor(m.price[origins])
+        )
+        cells[horizon] = (known.state.at("taught_7", origins) > 0) & (weight > 0) & np.isfinite(known.level[origins])
     share = MAX_ROWS / max(sum(int(c.sum()) for c in cells.values()), 1)
     if share >= 1:
         return cells
@@ -128,7 +129,7 @@ def _training_rows(
     m: PanelMatrix, known: Covariates, until: int, horizon: int, cells: NDArray[np.bool_], settings: ForecastSettings
 ) -> pd.DataFrame:
     origins = _training_origins(until, horizon, settings)
-    base = known.base[origins]
+    base = known.state.base_at(origins)
     recency = np.power(0.5, (until - 1 - origins - horizon) / settings.half_life_days)[:, None]
     weight = m.weight[origins + horizon] * recency * np.nan_to_num(base * m.price_factor(m.price[origins]))
     rows = target_features(m, known.state, origins, horizon, known_categories(m), cells)
@@ -158,5 +159,5 @@ def boosting_forecast(
             # A shop may have got a table, or lost one, since the models were fitted.
             seen = rows.reindex(columns=fitted[0].feature_name())
             scores = [np.asarray(one.predict(seen, raw_score=True, num_threads=1)) for one in fitted]
-            out[horizon][cells] = np.exp(np.mean(scores, axis=0)) * known.base[days][cells]
+            out[horizon][cells] = np.exp(np.mean(scores, axis=0)) * known.state.base_at(days)[cells]
     return out

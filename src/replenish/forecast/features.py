@@ -146,103 +146,156 @@ def future_calendar(
     return calendar_features(first, as_of + pd.Timedelta(days=40), country, events).set_index("date")
 
 
-def rolling_mean(values: Array, weight: Array, window: int) -> Array:
-    """Weighted mean over the last `window` days up to and including each day; NaN where no weight fell in it."""
+def rolling_mean(values: Array, weight: Array, window: int, since: int = 0) -> Array:
+    """Weighted mean over the last `window` days up to and including each day from day number `since` on.
+
+    NaN where no weight fell in it.
+    """
+    first = _first_needed(window, since)
+    values, weight, since = values[first:], weight[first:], since - first
     used = np.where(weight > 0, values, 0.0)
-    total, mass = rolling_sum(used * weight, window), rolling_sum(weight, window)
+    total, mass = rolling_sum(used * weight, window, since), rolling_sum(weight, window, since)
     return np.where(mass > 1e-9, total / np.maximum(mass, 1e-9), np.nan)
 
 
-def rolling_sum(values: Array, window: int) -> Array:
-    """Sum over the last `window` days up to and including each day, days × items."""
-    running = np.cumsum(np.vstack([np.zeros((1, values.shape[1])), values]), axis=0)
-    start = np.maximum(np.arange(1, len(running)) - window, 0)
-    return np.asarray(running[1:] - running[start])
+def rolling_sum(values: Array, window: int, since: int = 0) -> Array:
+    """Sum over the last `window` days up to and including each day from day number `since` on, days × items.
+
+    Only the days in those windows are touched: of a long panel with many items, one evening costs little.
+    """
+    first = _first_needed(window, since)
+    running = np.cumsum(np.vstack([np.zeros((1, values.shape[1])), values[first:]]), axis=0)
+    ends = running[since - first + 1 :]
+    start = np.maximum(np.arange(len(running) - len(ends), len(running)) - window, 0)
+    return np.asarray(ends - running[start])
+
+
+def _first_needed(window: int, since: int) -> int:
+    """The first day in the last `window` days up to and including `since`."""
+    return max(since + 1 - window, 0)
 
 
 WEEKDAYS_BACK = 4
 SHORT, LONG = 7, 28
+LONGEST_GAP = 60
 
 
-def state_features(m: PanelMatrix, level: Array) -> dict[str, Array]:
-    """What is known at the close of each day, each days × items; levels are price-neutral demand.
+@dataclass(frozen=True)
+class State:
+    """What is known at the close of each day from day number `since` on, days × items (see `state_features`).
 
-    `level` is the smoothing member's level. Ratios are against `base_level`, so that items share one scale.
+    `base`: the scale of each item (`base_level`) [unit, price-neutral]; `features`: name → values.
     """
-    base = base_level(m, level)
+
+    since: int
+    base: Array
+    features: dict[str, Array]
+
+    def base_at(self, days: NDArray[np.int64]) -> Array:
+        """`base` on these days (day numbers of the panel), len(days) × items."""
+        return np.asarray(self.base[days - self.since])
+
+    def at(self, name: str, days: NDArray[np.int64]) -> Array:
+        """One feature on these days (day numbers of the panel), len(days) × items."""
+        return np.asarray(self.features[name][days - self.since])
+
+
+def state_features(m: PanelMatrix, level: Array, since: int = 0) -> State:
+    """What is known at the close of each day from day number `since` on; levels are price-neutral demand.
+
+    `level` is the smoothing member's level (all days × items). Ratios are against `base_level`, so that items share one
+    scale.
+    """
+    base = base_level(m, level, since)
     taught = (m.weight > 0).astype(float)
-    state = {f"mean_{k}": rolling_mean(m.neutral, m.weight, k) / base for k in (3, SHORT, LONG, 56, 364)}
-    last, last_but_one = _last_two(m)
-    sold_day = np.where(m.sold > 0, np.arange(len(m.dates))[:, None], -np.inf)
-    since_sale = np.arange(len(m.dates))[:, None] - np.maximum.accumulate(sold_day, axis=0)
-    return state | {
+    means = {f"mean_{k}": rolling_mean(m.neutral, m.weight, k, since) / base for k in (3, SHORT, LONG, 56, 364)}
+    last, last_but_one = _last_two(m, since)
+    features = means | {
         "log_base": np.log(base),
-        "level": np.nan_to_num(level) / base,
+        "level": np.nan_to_num(level[since:]) / base,
         "last": last / base,
         "last_but_one": last_but_one / base,
-        "days_since_sale": np.clip(since_sale, 0, 60),
-        "offered_share": rolling_mean(m.offered_then, np.ones_like(m.weight), LONG),
-        **{f"taught_{k}": rolling_sum(taught, k) for k in (SHORT, LONG, 365)},
-        **_price_features(m),
-        **_store_features(m),
-        **m.around.state(m.price, m.cost, m.category),
+        "days_since_sale": _days_since_sale(m, since),
+        "offered_share": rolling_mean(m.offered_then, np.ones_like(m.weight), LONG, since),
+        **{f"taught_{k}": rolling_sum(taught, k, since) for k in (SHORT, LONG, 365)},
+        **_price_features(m, since),
+        **_store_features(m, since),
+        **m.around.state(m.price, m.cost, m.category, since),
     }
+    return State(since, base, features)
 
 
-def _last_two(m: PanelMatrix) -> tuple[Array, Array]:
-    """The last taught observation at every day and the one before it, days × items; NaN before there are any."""
-    day = np.arange(len(m.dates))[:, None]
-    last = np.maximum.accumulate(np.where(m.weight > 0, day, -1), axis=0)
-    before = np.where(last > 0, np.take_along_axis(last, np.maximum(last - 1, 0), axis=0), -1)
+def _last_two(m: PanelMatrix, since: int = 0) -> tuple[Array, Array]:
+    """The last taught observation at every day from `since` on and the one before it; NaN before there are any."""
+    day = np.arange(len(m.dates), dtype=np.int32)[:, None]
+    ever = np.maximum.accumulate(np.where(m.weight > 0, day, np.int32(-1)), axis=0)
+    last = ever[since:]
+    before = np.where(last > 0, np.take_along_axis(ever, np.maximum(last - 1, 0), axis=0), -1)
     single = [np.take_along_axis(m.neutral, np.maximum(k, 0), axis=0) for k in (last, before)]
     return np.where(last >= 0, single[0], np.nan), np.where(before >= 0, single[1], np.nan)
 
 
-def base_level(m: PanelMatrix, level: Array) -> Array:
-    """Scale of an item at each day: its mean over the taught days of the last two weeks, else the smoothing level.
+def _days_since_sale(m: PanelMatrix, since: int) -> Array:
+    """Days since the last sale, at most `LONGEST_GAP`, on every day from `since` on."""
+    first = _first_needed(LONGEST_GAP, since)
+    day = np.arange(first, len(m.dates), dtype=float)[:, None]
+    sold_day = np.maximum.accumulate(np.where(m.sold[first:] > 0, day, -np.inf), axis=0)
+    return np.asarray(np.minimum(day - sold_day, LONGEST_GAP)[since - first :])
+
+
+def base_level(m: PanelMatrix, level: Array, since: int = 0) -> Array:
+    """Scale of an item at each day from `since` on: its mean over the taught days of the last two weeks, else `level`.
 
     Never below a twentieth of its yearly mean: always > 0.
     """
-    recent, year = rolling_mean(m.neutral, m.weight, 14), rolling_mean(m.neutral, m.weight, 365)
+    recent, year = (rolling_mean(m.neutral, m.weight, days, since) for days in (14, 365))
     floor = np.nan_to_num(year, nan=0.0) * 0.05
-    return np.maximum(np.maximum(np.where(np.isfinite(recent), recent, np.nan_to_num(level)), floor), 1e-3)
+    return np.maximum(np.maximum(np.where(np.isfinite(recent), recent, np.nan_to_num(level[since:])), floor), 1e-3)
 
 
-def _price_features(m: PanelMatrix) -> dict[str, Array]:
+def _price_features(m: PanelMatrix, since: int) -> dict[str, Array]:
     """Where price and cost stand against their own past; the price of the target day is never among them."""
-    priced, costed = np.isfinite(m.price).astype(float), np.isfinite(m.cost).astype(float)
-    week_ago = np.vstack([np.full((SHORT, m.price.shape[1]), np.nan), m.price[:-SHORT]])[: len(m.price)]
+    first = _first_needed(LONG, since)
+    price, cost, since = m.price[first:], m.cost[first:], since - first
+    priced, costed = np.isfinite(price).astype(float), np.isfinite(cost).astype(float)
+    week_ago = np.vstack([np.full((SHORT, price.shape[1]), np.nan), price[:-SHORT]])[: len(price)]
+    now, cost_now = price[since:], cost[since:]
     return {
-        "price": np.log(m.price),
-        "price_change": m.price / rolling_mean(m.price, priced, LONG),
-        "price_change_week": m.price / week_ago,
-        "cost_change": m.cost / rolling_mean(m.cost, costed, 14),
-        "markup": m.price / m.cost,
+        "price": np.log(now),
+        "price_change": now / rolling_mean(price, priced, LONG, since),
+        "price_change_week": now / week_ago[since:],
+        "cost_change": cost_now / rolling_mean(cost, costed, 14, since),
+        "markup": now / cost_now,
     }
 
 
-def _store_features(m: PanelMatrix) -> dict[str, Array]:
+def _store_features(m: PanelMatrix, since: int) -> dict[str, Array]:
     """Store transactions, category value and number of items sold lately, against the last four weeks.
 
     Closed days are left out.
     """
-    traffic, is_open = m.traffic[:, None], (m.traffic > 0).astype(float)[:, None]
-    shape = np.ones((1, len(m.item_codes)))
-    sold = (m.sold > 0).astype(float)
-    value = np.nan_to_num(m.sold * m.price)
+    first = _first_needed(LONG, since)
+    traffic = m.traffic[first:, None]
+    is_open, shape = (traffic > 0).astype(float), np.ones((1, len(m.item_codes)))
+    sold, value = (m.sold[first:] > 0).astype(float), np.nan_to_num(m.sold[first:] * m.price[first:])
     names, position = np.unique(m.category, return_inverse=True)
     groups = np.eye(len(names))[position]
-    out = {f"traffic_{k}": _relative(traffic, is_open, k) * shape for k in (1, 3, SHORT)}
-    out |= {f"category_{k}": _relative((value @ groups)[:, position], is_open * shape, k) for k in (1, 3, SHORT)}
-    out["items_sold"] = _relative(sold.sum(1, keepdims=True), is_open, 1) * shape
-    out["category_items_sold"] = _relative((sold @ groups)[:, position], is_open * shape, 1)
+
+    def lately(values: Array, days: int) -> Array:
+        return _relative(values, is_open, days, since - first)
+
+    out = {f"traffic_{k}": lately(traffic, k) * shape for k in (1, 3, SHORT)}
+    out |= {f"category_{k}": lately(value @ groups, k)[:, position] for k in (1, 3, SHORT)}
+    out["items_sold"] = lately(sold.sum(1, keepdims=True), 1) * shape
+    out["category_items_sold"] = lately(sold @ groups, 1)[:, position]
     return out
 
 
-def _relative(values: Array, is_open: Array, days: int) -> Array:
-    """Mean of the last `days` days against that of the last four weeks; NaN without either."""
-    usual = rolling_mean(values, is_open, LONG)
-    return rolling_mean(values, is_open, days) / np.where(usual > 0, usual, np.nan)
+def _relative(values: Array, is_open: Array, days: int, since: int) -> Array:
+    """Mean of the last `days` days against that of the last four weeks; NaN without either. `is_open`: days × 1."""
+    weight = np.broadcast_to(is_open, values.shape)
+    usual = rolling_mean(values, weight, LONG, since)
+    return rolling_mean(values, weight, days, since) / np.where(usual > 0, usual, np.nan)
 
 
 CALENDAR = ("weekday", "month", "is_holiday", "is_workday", "days_to_holiday", "days_since_holiday")
@@ -250,7 +303,7 @@ CALENDAR = ("weekday", "month", "is_holiday", "is_workday", "days_to_holiday", "
 
 def target_features(
     m: PanelMatrix,
-    state: dict[str, Array],
+    state: State,
     origins: NDArray[np.int64],
     horizon: int,
     categories: tuple[str, ...],
@@ -260,12 +313,12 @@ def target_features(
 
     `origins`: day numbers; the target date is `horizon` days later and may lie past the history. `categories`: those
     known when the model was fitted, in its order; items of a later category have none (NaN). `cells`: which of the
-    origins × items are wanted (default: all).
+    origins × items are wanted (default: all). Columns are float32.
     """
     wanted = np.ones((len(origins), len(m.item_codes)), dtype=bool) if cells is None else cells
     origin, item = np.nonzero(wanted)
     targets = m.dates[origins] + pd.Timedelta(days=horizon)
-    columns = {k: v[origins[origin], item] for k, v in state.items()}
+    columns = {k: v[origins[origin] - state.since, item] for k, v in state.features.items()}
     days = m.calendar.reindex(targets)
     columns |= {k: days[k].to_numpy(dtype=float)[origin] for k in CALENDAR}
     columns["horizon"] = np.full(len(origin), float(horizon))
@@ -275,7 +328,8 @@ def target_features(
     number = {name: float(k) for k, name in enumerate(categories)}
     columns["category"] = np.array([number.get(str(c), np.nan) for c in m.category])[item]
     columns["pack"] = (m.unit == "pack").astype(float)[item]
-    return pd.DataFrame(columns)
+    # Single precision: running sums leave 1 ± 1e-15 where a price stood still, which trees would take for a change.
+    return pd.DataFrame({name: values.astype(np.float32) for name, values in columns.items()})
 
 
 def _weeks_back(origins: NDArray[np.int64], horizon: int) -> NDArray[np.int64]:
@@ -284,14 +338,12 @@ def _weeks_back(origins: NDArray[np.int64], horizon: int) -> NDArray[np.int64]:
     return np.asarray(origins[:, None] - back[None, :])
 
 
-def _same_weekday(
-    m: PanelMatrix, state: dict[str, Array], origins: NDArray[np.int64], horizon: int
-) -> dict[str, Array]:
+def _same_weekday(m: PanelMatrix, state: State, origins: NDArray[np.int64], horizon: int) -> dict[str, Array]:
     """Demand on the last two days of the target's weekday and the mean of the last four, against the base level."""
     rows = _weeks_back(origins, horizon)
     weight = m.weight[np.maximum(rows, 0)] * (rows >= 0)[:, :, None]
     demand = m.neutral[np.maximum(rows, 0)]
-    base = np.exp(state["log_base"][origins])
+    base = state.base_at(origins)
     mass = weight.sum(1)
     mean = np.where(mass > 0, (demand * weight).sum(1) / np.maximum(mass, 1e-9), np.nan)
     single = np.where(weight > 0, demand, np.nan)

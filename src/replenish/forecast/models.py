@@ -129,7 +129,8 @@ def member_forecasts(
     if members.tsb:
         found["tsb"] = tsb_forecasts(m, fitted, origins)
     if members.boosting:
-        seen = covariates(m, levels) if known is None else known
+        earliest = min(int(days.min()) for days in origins.values())
+        seen = covariates(m, levels, earliest) if known is None else known
         found["boosting"] = boosting_forecast(m, seen, members.boosting, members.categories, origins)
     return {h: {name: values[h] for name, values in found.items()} for h in origins}
 

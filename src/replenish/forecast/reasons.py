@@ -35,9 +35,9 @@ def forecast_reasons(m: PanelMatrix, models: FittedModels, item_codes: list[str]
     new_year = past_new_year(m, pd.Timestamp(date))
     if new_year is not None:
         m = without_build_up(m, new_year)
-    known = covariates(m, smoothed_levels(m, members.smoothing))
-    wanted = np.isin(m.item_codes, item_codes)[None, :]
-    origin = np.array([len(m.dates) - 1])
+    last = len(m.dates) - 1
+    known = covariates(m, smoothed_levels(m, members.smoothing), last)
+    wanted, origin = np.isin(m.item_codes, item_codes)[None, :], np.array([last])
     fitted = boosters(members.boosting)
     rows = target_features(m, known.state, origin, horizon, members.categories, wanted)
     rows = rows.reindex(columns=fitted[0].feature_name())

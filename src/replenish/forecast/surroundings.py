@@ -33,20 +33,24 @@ class Surroundings:
     customers: Array | None = None
     rival_price: Array | None = None
 
-    def state(self, price: Array, cost: Array, category: NDArray[np.str_]) -> dict[str, Array]:
-        """What was known at the close of each day, days × items; `price`, `cost`: the shop's own, days × items."""
+    def state(self, price: Array, cost: Array, category: NDArray[np.str_], since: int = 0) -> dict[str, Array]:
+        """What was known at the close of each day from day number `since` on, days × items.
+
+        `price`, `cost`: the shop's own, all days × items.
+        """
+        first = max(since + 1 - USUAL_DAYS, 0)
         out: dict[str, Array] = {}
         if self.customers is not None:
-            shape = np.ones((1, price.shape[1]))
-            usual = _mean_of_last(self.customers, 28)
-            out |= {f"customers_{k}": (_mean_of_last(self.customers, k) / usual)[:, None] * shape for k in (1, 3, 7)}
+            shape, counted = np.ones((1, price.shape[1])), self.customers[first:]
+            usual = _mean_of_last(counted, 28)
+            out |= {f"customers_{k}": (_mean_of_last(counted, k) / usual)[:, None] * shape for k in (1, 3, 7)}
         if self.rival_price is not None:
-            rival = np.log(self.rival_price)
-            out["rival_price"] = rival - np.log(price)
+            rival = np.log(self.rival_price[first:])
+            out["rival_price"] = rival - np.log(price[first:])
             out["rival_change"] = rival - _mean_of_last(rival, USUAL_DAYS)
-            markup = _category_mean(rival - np.log(cost), category)
+            markup = _category_mean(rival - np.log(cost[first:]), category)
             out["category_rival_markup"] = markup - _mean_of_last(markup, USUAL_DAYS)
-        return out
+        return {name: values[since - first :] for name, values in out.items()}
 
     def target(self, dates: pd.DatetimeIndex, horizon: int) -> dict[str, Array]:
         """Per origin of `dates`: the weather `horizon` days later as forecast by then, and the origin's own."""
