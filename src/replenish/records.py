@@ -142,8 +142,8 @@ class PriceResponse:
 class FittedModels:
     """Everything fitted for one store, kept and reused until stale (`store/models.py` writes it to disk).
 
-    `boosting`: LightGBM model text (empty: member not used). `frames`: smoothing, weights, carry, arima, residuals,
-    paths, bands, horizon, launch (plain tables). `meta`: plain JSON. `fingerprint`: of the tables it was fitted on.
+    `boosting`: LightGBM model text (empty: member not used). `frames`: smoothing, weights, carry, curve, arima,
+    residuals, paths, bands, horizon, launch (plain tables). `meta`: plain JSON. `fingerprint`: of the tables fitted on.
     """
 
     store: str
@@ -159,8 +159,8 @@ class FittedModels:
 class JointErrors:
     """What past forecasts missed together, in standardised residuals.
 
-    `factors` key (origin, horizon): mean over the items of each category, a column each. `persistence`: correlation of
-    what is left to an item on two days that follow each other; `spread`: its standard deviation.
+    `factors` key (origin, horizon, category): `error`, the mean over the items of the category. `persistence`:
+    correlation of what is left to an item on two days that follow each other; `spread`: its standard deviation.
     """
 
     factors: pd.DataFrame

@@ -9,8 +9,18 @@ import pandas as pd
 import pytest
 
 from replenish.forecast.blend import blend_weights, combine
-from replenish.forecast.coldstart import cold_start, launch_money
+from replenish.forecast.coldstart import (
+    LAUNCH,
+    RETURN,
+    SETTLED,
+    cold_start,
+    fit_curve,
+    launch_money,
+    on_curve,
+    starts,
+)
 from replenish.forecast.costs import forecast_costs
+from replenish.forecast.features import PanelMatrix
 from replenish.forecast.hierarchy import best_share, category_factor, with_item_sums
 from replenish.forecast.intervals import QUANTILE_NAMES
 from replenish.records import DemandForecast
@@ -121,23 +131,64 @@ def test_items_that_were_always_there_are_no_launches():
     assert old["leafy", "kg"] == pytest.approx(50), "nothing was launched: the start of the data is all there is"
 
 
+LAST = np.array([59])
+
+
+def started(m: PanelMatrix, forecast: list[float], launch: dict[tuple[str, str], float]) -> np.ndarray:
+    return cold_start(m, np.array([forecast]), launch, starts(m, LAST), LAST)[0]
+
+
+def test_the_usual_start_is_that_of_the_median_item():
+    """Three launches at 2, 3 and 40 a day, price 5.00: the best seller does not raise what others are expected to."""
+    demand, weight = np.column_stack([np.full(60, v) for v in (2.0, 3.0, 40.0)]), np.ones((60, 3))
+    weight[:40] = 0
+    assert launch_money(matrix(demand, weight=weight), 60)["leafy", "kg"] == pytest.approx(15)
+
+
 def test_a_young_item_is_pulled_to_the_launch_level():
     """Three taught days: ¾ own forecast, ¼ launch money ÷ price. Without any day: the launch level alone."""
     m = launches()
     m.weight[:57, 2] = 0
     launch = {("leafy", "kg"): 30.0}
-    mixed, young = cold_start(m, np.array([10.0, 10.0, 2.0]), launch, 59)
-    assert mixed.tolist() == pytest.approx([10, 10, 0.75 * 2 + 0.25 * 6])
-    assert young.tolist() == [False, False, True]
+    assert started(m, [10, 10, 2], launch).tolist() == pytest.approx([10, 10, 0.75 * 2 + 0.25 * 6])
+    assert starts(m, LAST).kind[0].tolist() == [SETTLED, SETTLED, LAUNCH]
     m.weight[:, 2] = 0
-    assert cold_start(m, np.array([10.0, 10.0, np.nan]), launch, 59)[0][2] == pytest.approx(6)
+    assert started(m, [10, 10, np.nan], launch)[2] == pytest.approx(6)
 
 
 def test_a_group_without_launches_takes_the_wider_one():
     m = matrix(np.ones((60, 2)), category=["roots", "leafy"], unit=["pack", "kg"], weight=np.zeros((60, 2)))
-    missing = np.full(2, np.nan)
-    assert cold_start(m, missing, {("roots", ""): 15.0, ("", ""): 10.0}, 59)[0].tolist() == pytest.approx([3, 2])
-    assert np.isnan(cold_start(m, missing, {}, 59)[0]).all()
+    missing = [np.nan, np.nan]
+    assert started(m, missing, {("roots", ""): 15.0, ("", ""): 10.0}).tolist() == pytest.approx([3, 2])
+    assert np.isnan(started(m, missing, {})).all()
+
+
+def test_starts_by_hand():
+    """An item taught on days 0 to 19 and again from day 50 on; one on day 59 alone; one every second day; one always."""
+    weight = np.zeros((60, 4))
+    weight[:20, 0], weight[50:, 0], weight[59, 1], weight[::2, 2], weight[:, 3] = 1, 1, 1, 1, 1
+    found = starts(matrix(np.ones((60, 4)), weight=weight), np.array([49, 50, 52, 59]))
+    assert found.taught[:, 0].tolist() == [20, 21, 23, 30]
+    assert found.kind.T.tolist() == [[RETURN, RETURN, RETURN, SETTLED], [LAUNCH] * 4, [SETTLED] * 4, [SETTLED] * 4]
+    assert found.step[:, 0].tolist() == [0, 0, 1, 2], "away, first day back, third, tenth"
+    assert found.little_seen.T.tolist() == [[True] * 3 + [False], [True] * 4, [False] * 4, [False] * 4]
+    weight[20:, 2] *= np.isin(np.arange(20, 60), [36, 54])
+    seldom = starts(matrix(np.ones((60, 4)), weight=weight), LAST)
+    assert (seldom.kind[0, 2], seldom.little_seen[0, 2]) == (SETTLED, True), "two of the last 28 days"
+
+
+def test_the_curve_is_what_was_sold_by_what_was_forecast():
+    """300 returns on their first day sold 6 for 10 forecast; with 300 cells of prior: (1800 + 3000) ÷ (3000 + 3000)."""
+    weight = np.zeros((60, 300))
+    weight[:20], weight[59] = 1, 1
+    begun = starts(matrix(np.ones((60, 300)), weight=weight), LAST)
+    sold, expected = np.full((1, 300), 6.0), np.full((1, 300), 10.0)
+    curve = fit_curve([begun], [sold], [expected])
+    assert curve[RETURN].tolist() == pytest.approx([0.8, 1, 1])
+    assert curve[LAUNCH].tolist() == [1, 1, 1]
+    assert on_curve(begun, curve)[0, 0] == pytest.approx(0.8)
+    assert fit_curve([begun], [0 * sold], [0 * expected]).tolist() == [[1, 1, 1], [1, 1, 1]], "nothing to go by"
+    assert fit_curve([begun], [sold * np.nan], [expected]).tolist() == [[1, 1, 1], [1, 1, 1]]
 
 
 # ---------------------------------------------------------------- costs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from replenish.forecast.intervals import QUANTILES, Cells, _conformal, fit_bands, quantile_values
+from replenish.forecast.intervals import LITTLE_SEEN, QUANTILES, Bands, Cells, _conformal, fit_bands, quantile_values
 
 
 def simulated(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -16,14 +16,19 @@ def simulated(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def cells(actual: np.ndarray, mean: np.ndarray, money: np.ndarray) -> Cells:
-    """Cells of a shop that is as unsettled as ever."""
-    return Cells(actual, mean, money, np.ones(len(actual)))
+    """Cells of a shop that is as unsettled as ever, of items seen often."""
+    return Cells(actual, mean, money, np.ones(len(actual)), np.zeros(len(actual), dtype=bool))
+
+
+def quantiles(bands: Bands, mean: np.ndarray, money: np.ndarray, unrest: float = 1.0, horizon: int = 1) -> np.ndarray:
+    """Their quantile table for items seen often."""
+    return bands.quantile_table(mean, money, np.full(len(mean), unrest), np.zeros(len(mean), dtype=bool), horizon)
 
 
 def test_quantiles_do_not_cross_and_are_not_negative():
     mean, actual = simulated(3000, 1)
     bands = fit_bands([cells(actual, mean, mean * 5)])
-    table = bands.quantile_table(mean, mean * 5, np.ones(len(mean)))
+    table = quantiles(bands, mean, mean * 5)
     assert (np.diff(table, axis=1) >= 0).all()
     assert table.min() >= 0
 
@@ -33,7 +38,7 @@ def test_coverage_on_unseen_demand_within_two_points():
     mean, actual = simulated(4000, 2)
     bands = fit_bands([cells(actual, mean, mean * 5)])
     fresh, demand = simulated(20_000, 3)
-    table = bands.quantile_table(fresh, fresh * 5, np.ones(len(fresh)))
+    table = quantiles(bands, fresh, fresh * 5)
     covered = (demand[:, None] <= table).mean(0)
     at_least = np.array(QUANTILES)
     # Demand comes in whole units, so that each quantile covers at least its share and little more.
@@ -63,11 +68,11 @@ def test_spread_grows_with_the_horizon_and_never_shrinks():
 def test_degenerate_errors_give_finite_bands():
     mean = np.full(200, 4.0)
     exact = fit_bands([cells(mean, mean, mean), cells(mean + 1, mean, mean)])
-    assert np.isfinite(exact.quantile_table(mean, mean, np.ones(len(mean)))).all()
+    assert np.isfinite(quantiles(exact, mean, mean)).all()
     assert np.isfinite(exact.horizon).all()
     nothing = np.zeros(0)
     never = fit_bands([cells(np.zeros(5), np.full(5, 0.2), np.ones(5)), cells(nothing, nothing, nothing)])
-    assert np.isfinite(never.quantile_table(np.array([0.2]), np.ones(1), np.ones(1))).all()
+    assert np.isfinite(quantiles(never, np.array([0.2]), np.ones(1))).all()
 
 
 def test_bands_are_as_wide_as_the_shop_is_unsettled():
@@ -75,11 +80,28 @@ def test_bands_are_as_wide_as_the_shop_is_unsettled():
     rng = np.random.default_rng(0)
     mean, state = np.full(6000, 100.0), np.where(np.arange(6000) % 3 == 0, 3.0, 1.0)
     actual = mean + rng.normal(0, 10 * state)
-    bands = fit_bands([Cells(actual, mean, mean, state)])
+    bands = fit_bands([Cells(actual, mean, mean, state, state < 0)])
     low, high = QUANTILES.index(0.1), QUANTILES.index(0.9)
     for unrest in (1.0, 3.0):
-        table = bands.quantile_table(mean[:1], mean[:1], np.array([unrest]))[0]
+        table = quantiles(bands, mean[:1], mean[:1], unrest)[0]
         assert table[high] - table[low] == pytest.approx(2 * 1.2816 * 10 * unrest, rel=0.06)
+
+
+def test_items_little_seen_have_bands_of_their_own():
+    """Errors of items seen often spread by 10, of those seen little by 30; too few of these take all scores."""
+    rng = np.random.default_rng(6)
+    mean, little = np.full(6000, 100.0), np.arange(6000) % 4 == 0
+    actual = mean + rng.normal(0, np.where(little, 30.0, 10.0))
+    bands = fit_bands([Cells(actual, mean, mean, np.ones(6000), little)])
+    low, high = QUANTILES.index(0.1), QUANTILES.index(0.9)
+    for seldom, spread in ((False, 10), (True, 30)):
+        table = bands.quantile_table(mean[:1], mean[:1], np.ones(1), np.array([seldom]))[0]
+        assert table[high] - table[low] == pytest.approx(2 * 1.2816 * spread, rel=0.08)
+    few = little & (np.arange(6000) < 200)
+    bands = fit_bands([Cells(actual, mean, mean, np.ones(6000), few)])
+    np.testing.assert_allclose(
+        bands.quantiles[LITTLE_SEEN], _conformal((actual - mean) / bands.sigma(mean, np.ones(6000)))
+    )
 
 
 def test_sides_of_the_band_widen_apart_from_each_other():
@@ -87,11 +109,10 @@ def test_sides_of_the_band_widen_apart_from_each_other():
     rng = np.random.default_rng(5)
     mean, error = np.full(8000, 100.0), rng.normal(0, 10, (2, 8000))
     far = np.where(error[1] > 0, 3 * error[1], error[1])
-    calm = np.ones(8000)
-    bands = fit_bands([Cells(mean + e, mean, mean, calm) for e in (error[0], far)])
+    bands = fit_bands([cells(mean + e, mean, mean) for e in (error[0], far)])
     assert bands.sides == pytest.approx(np.array([[1, 1], [1, 3]]), rel=0.08)
     low, high = QUANTILES.index(0.1), QUANTILES.index(0.9)
-    table = bands.quantile_table(mean[:1], mean[:1], calm[:1], 2)[0]
+    table = quantiles(bands, mean[:1], mean[:1], 1.0, 2)[0]
     assert table[low] == pytest.approx(100 - 12.8, abs=1.0)
     assert table[high] == pytest.approx(100 + 38.4, abs=2.5)
 

@@ -1,38 +1,49 @@
-"""New and returning items: their own few days, pulled towards how items of their category usually start."""
+"""New and returning items: their own few days, what such items usually start at, and how they go on from there."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from replenish.forecast.features import PanelMatrix
+from replenish.forecast.features import PanelMatrix, rolling_sum
 
 Array = NDArray[np.float64]
 LAUNCH_DAYS = 14
 PRIOR_DAYS = 1.0
 YOUNG_DAYS = 10
+YEAR_DAYS, MONTH_DAYS = 364, 28
 NEW_AFTER_DAYS = 28  # items first taught earlier were there before the data began
+AWAY_DAYS = 28  # an item that taught nothing for longer has to start again
 ANY = ""
+SETTLED, LAUNCH, RETURN = -1, 0, 1
+STEPS = (1, 3)  # a curve has three steps: the first taught day, the second and third, all later ones
+# A launch or a return is seen from seven horizons on nine days: this is some five of them.
+CURVE_PRIOR_CELLS = 300.0
+LEAST_FACTOR, MOST_FACTOR = 0.5, 2.0
 
 
 def launch_money(m: PanelMatrix, until: int) -> dict[tuple[str, str], float]:
-    """Mean daily money demand of an item in its first 14 taught days, by (category, unit).
+    """What an item usually sells a day [money] in its first 14 taught days, by (category, unit): the median item.
 
-    Wider groups, for those that never saw a launch: (category, "") and ("", ""). Items that were there in the first
-    four weeks of the data were not launched then and are left out, unless there are no others.
+    The mean would be that of the few best sellers. Wider groups, for those that never saw a launch: (category, "") and
+    ("", ""). Items that were there in the first four weeks of the data were not launched then and are left out, unless
+    there are no others.
     """
     taught = np.cumsum(m.weight[:until] > 0, axis=0)
     launched = taught[min(NEW_AFTER_DAYS, until) - 1] == 0
     money = m.neutral[:until] * m.price_factor(m.price[:until]) * m.price[:until]
-    young = (m.weight[:until] > 0) & (taught <= LAUNCH_DAYS) & np.isfinite(money)
-    if young[:, launched].any():
-        young = young & launched
+    first = (m.weight[:until] > 0) & (taught <= LAUNCH_DAYS) & np.isfinite(money)
+    days = first.sum(0)
+    known = (days > 0) & launched if (days[launched] > 0).any() else days > 0
+    mean = np.where(first, money, 0.0).sum(0) / np.maximum(days, 1)
     groups = sorted({(str(c), str(u)) for c, u in zip(m.category, m.unit, strict=True)})
     out = {}
     for category, unit in [*groups, *sorted({(c, ANY) for c, _ in groups}), (ANY, ANY)]:
-        mine = ((m.category == category) | (category == ANY)) & ((m.unit == unit) | (unit == ANY))
-        if young[:, mine].any():
-            out[(category, unit)] = float(money[:, mine][young[:, mine]].mean())
+        mine = known & ((m.category == category) | (category == ANY)) & ((m.unit == unit) | (unit == ANY))
+        if mine.any():
+            out[(category, unit)] = float(np.median(mean[mine]))
     return out
 
 
@@ -42,19 +53,74 @@ def _prior_money(launch: dict[tuple[str, str], float], category: str, unit: str)
     return found[0] if found else float("nan")
 
 
-def cold_start(
-    m: PanelMatrix, forecast: Array, launch: dict[tuple[str, str], float], day: int
-) -> tuple[Array, NDArray[np.bool_]]:
-    """Forecasts [unit, shape items] with young items pulled to their category's launch level, and which are young.
+@dataclass(frozen=True)
+class Starts:
+    """How long items had been on the shelf on some evenings, evenings × items.
 
-    `forecast`: demand at the reference price, NaN where an item has no history at all. An item with n taught days in
-    the last year keeps n / (n + 1) of its own forecast.
+    `taught`: taught days of the last year. `kind`: `LAUNCH` (fewer than 10 of them), `RETURN` (fewer than 10 since four
+    weeks away) or `SETTLED`. `step`: place in the curve. `little_seen`: launched, returned, or fewer than 10 taught
+    days in the last four weeks.
     """
-    taught = (m.weight[max(0, day - 364) : day + 1] > 0).sum(0)
-    price = m.price[day]
+
+    taught: Array
+    kind: NDArray[np.int64]
+    step: NDArray[np.int64]
+    little_seen: NDArray[np.bool_]
+
+
+def starts(m: PanelMatrix, days: NDArray[np.int64]) -> Starts:
+    """The `Starts` of the evenings of `days` (day numbers, in order)."""
+    taught, day = m.weight > 0, np.arange(len(m.dates), dtype=np.int32)[:, None]
+    never = np.int32(-AWAY_DAYS - 1)
+    last = np.maximum.accumulate(np.where(taught, day, never), axis=0)
+    before = np.vstack([np.full_like(last[:1], never), last[:-1]])
+    count = np.cumsum(taught, axis=0, dtype=np.int32)
+    earlier = np.maximum.accumulate(np.where(taught & (day - before > AWAY_DAYS), count - 1, 0), axis=0)
+    away = (day - last > AWAY_DAYS)[days]
+    since = np.where(away, 0, (count - earlier)[days])
+    again = np.where(away, count[days], earlier[days]) > 0
+    year, month = (rolling_sum(taught.astype(float), n, int(days[0]))[days - days[0]] for n in (YEAR_DAYS, MONTH_DAYS))
+    kind = np.where(year < YOUNG_DAYS, LAUNCH, np.where(again & (since < YOUNG_DAYS), RETURN, SETTLED))
+    step = np.digitize(since, STEPS, right=True)
+    return Starts(year, kind, step, (kind != SETTLED) | (month < YOUNG_DAYS))
+
+
+def cold_start(
+    m: PanelMatrix, forecast: Array, launch: dict[tuple[str, str], float], begun: Starts, days: NDArray[np.int64]
+) -> Array:
+    """Forecasts [unit, evenings × items] with those of new items pulled to what items like them usually start at.
+
+    `forecast`: demand at the reference price, NaN where an item has no history at all; `days`: the evenings' day
+    numbers. An item with n taught days in the last year keeps n / (n + 1) of its own forecast.
+    """
     groups = zip(m.category, m.unit, strict=True)
-    prior = np.array([_prior_money(launch, str(c), str(u)) for c, u in groups]) / price
-    young = taught < YOUNG_DAYS
-    share = np.where(np.isfinite(forecast), taught / (taught + PRIOR_DAYS), 0.0)
+    prior = np.array([_prior_money(launch, str(c), str(u)) for c, u in groups]) / m.price[days]
+    share = np.where(np.isfinite(forecast), begun.taught / (begun.taught + PRIOR_DAYS), 0.0)
     mixed = share * np.nan_to_num(forecast) + (1 - share) * prior
-    return np.where(young & np.isfinite(mixed), mixed, forecast), young
+    return np.where((begun.kind == LAUNCH) & np.isfinite(mixed), mixed, forecast)
+
+
+def fit_curve(begun: list[Starts], actual: list[Array], forecast: list[Array]) -> Array:
+    """Launch and return curve (2 × 3): what items sold ÷ what was forecast, by kind and step, shrunk towards 1.
+
+    `actual`, `forecast` per horizon [money, evenings × items], NaN where nothing was seen. Items that return sell less
+    on their first days than a week later, and members go by the days they have.
+    """
+    curve = np.ones((2, len(STEPS) + 1))
+    for kind in (LAUNCH, RETURN):
+        for step in range(curve.shape[1]):
+            cells = [
+                (s.kind == kind) & (s.step == step) & np.isfinite(a + f)
+                for s, a, f in zip(begun, actual, forecast, strict=True)
+            ]
+            sold = np.concatenate([a[c] for a, c in zip(actual, cells, strict=True)])
+            expected = np.concatenate([f[c] for f, c in zip(forecast, cells, strict=True)])
+            if len(sold) and expected.sum() > 0:
+                prior = CURVE_PRIOR_CELLS * expected.mean()
+                curve[kind, step] = (sold.sum() + prior) / (expected.sum() + prior)
+    return np.clip(curve, LEAST_FACTOR, MOST_FACTOR)
+
+
+def on_curve(begun: Starts, curve: Array) -> Array:
+    """The curve's factor on each forecast, evenings × items; 1 for settled items."""
+    return np.where(begun.kind == SETTLED, 1.0, curve[np.maximum(begun.kind, 0), begun.step])

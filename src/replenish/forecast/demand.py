@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from replenish.errors import ForecastError
 from replenish.forecast.arima import future_values
 from replenish.forecast.build_up import past_new_year, without_build_up
-from replenish.forecast.coldstart import cold_start
+from replenish.forecast.coldstart import LAUNCH, RETURN, Starts, cold_start, on_curve, starts
 from replenish.forecast.features import PanelMatrix
 from replenish.forecast.hierarchy import category_factor
 from replenish.forecast.intervals import QUANTILE_NAMES, Bands
@@ -30,7 +30,8 @@ from replenish.records import DemandForecast, FittedModels
 
 Array = NDArray[np.float64]
 NOTHING = "nothing to forecast from"
-BLEND, SMOOTHING, LAUNCH, CAPPED = "blend", "smoothing", "launch curve", "smoothing (the blend ran away)"
+BLEND, SMOOTHING, CAPPED = "blend", "smoothing", "smoothing (the blend ran away)"
+ON_CURVE = {LAUNCH: "launch curve", RETURN: "return curve"}
 HIGHEST_DAYS = 56
 MOST_OF_HIGHEST = 2.0
 
@@ -84,16 +85,18 @@ def _forecast(
     every = member_forecasts(m, members, dict.fromkeys(horizons, origin))
     surprise, state = recent_errors(m, members.smoothing)
     carry = models.frames["carry"].to_numpy()
-    parts, parts_members, shelf = [], [], m.recent_assortment()
+    begun, shelf = starts(m, origin), m.recent_assortment()
+    parts, parts_members = [], []
     for horizon, date in zip(horizons, dates, strict=True):
         values = every[horizon]
         again = carried(surprise, carry, origin, horizon)[0]
-        mean, model = _mean(m, models, values, again, categories, horizon)
-        parts.append(_table(m, bands, names, rows, date, horizon, mean * shelf, state[-1], model))
+        mean, model = _mean(m, models, values, again, begun, categories, horizon)
+        seldom = begun.little_seen[0]
+        parts.append(_table(m, bands, names, rows, date, horizon, mean * shelf, state[-1], seldom, model))
         factor = m.price_factor(m.price[-1])
         columns = {k: (v[0] * shelf * factor * m.demand_share)[rows] for k, v in values.items()}
         parts_members.append(pd.DataFrame({"item_code": item_codes, "date": date, **columns}))
-    residuals = models.frames["residuals"].set_index("date")
+    residuals = models.frames["residuals"]
     weights = models.frames["weights"].set_index("category")
     table = pd.concat(parts, ignore_index=True)
     notes = [f"category {a.category}: ARIMA left out, {a.note}" for a in members.arima if not a.parameters]
@@ -111,21 +114,27 @@ def _mean(
     models: FittedModels,
     values: dict[str, Array],
     again: Array,
+    begun: Starts,
     categories: pd.DataFrame,
     horizon: int,
 ) -> tuple[Array, NDArray[np.str_]]:
     """Mean forecast [unit] and the name of what made it, per item; 0 and `NOTHING` without any usable day.
 
-    `again`: factor on the blend for what the last days surprised with; `categories`: those of ARIMA [money].
+    `again`: factor on the blend for what the last days surprised with; `begun`: how long items have been on the shelf
+    (1 × items); `categories`: those of ARIMA [money].
     """
     neutral, model = _neutral(m, models, values)
     rows = models.frames["launch"].to_dict("records")
     launch = {(str(r["category"]), str(r["unit"])): float(r["money"]) for r in rows}
-    demand, young = cold_start(m, neutral * again * m.price_factor(m.price[-1]), launch, len(m.dates) - 1)
+    blend = (neutral * again * m.price_factor(m.price[-1]))[None, :]
+    demand = cold_start(m, blend, launch, begun, np.array([len(m.dates) - 1]))[0]
+    demand = demand * on_curve(begun, models.frames["curve"].to_numpy())[0]
+    for kind, name in ON_CURVE.items():
+        model = np.where(begun.kind[0] == kind, name, model)
     offered = recent_offer(m, np.array([len(m.dates) - 1]))
     targets = {str(c): categories[c].to_numpy()[[horizon - 1]] for c in categories}
     factor = category_factor(demand[None, :], m.price[[-1]], offered, m.category, targets)[0]
-    model = np.where(np.isfinite(demand), np.where(young, LAUNCH, model), NOTHING)
+    model = np.where(np.isfinite(demand), model, NOTHING)
     return np.nan_to_num(np.maximum(demand * factor ** models.meta["share"], 0.0)), model
 
 
@@ -158,7 +167,7 @@ def _made_by(m: PanelMatrix, weights: pd.DataFrame, values: dict[str, Array]) ->
 
 def _table(
     m: PanelMatrix, bands: Bands, names: pd.Series, rows: NDArray[np.int64], date: pd.Timestamp, horizon: int,
-    mean: Array, state: Array, model: NDArray[np.str_],
+    mean: Array, state: Array, little_seen: NDArray[np.bool_], model: NDArray[np.str_],
 ) -> pd.DataFrame:  # fmt: skip
     picked, share = mean[rows], m.demand_share[rows]
     codes = [m.item_codes[k] for k in rows]
@@ -169,5 +178,6 @@ def _table(
         "sigma": bands.sigma(picked, state[rows], horizon) * share, "demand_share": share,
         "offered_share": m.offered[-7:, rows].mean(0), "model": model[rows],
     })  # fmt: skip
-    table[list(QUANTILE_NAMES)] = bands.quantile_table(picked, picked * price, state[rows], horizon) * share[:, None]
+    quantiles = bands.quantile_table(picked, picked * price, state[rows], little_seen[rows], horizon)
+    table[list(QUANTILE_NAMES)] = quantiles * share[:, None]
     return table

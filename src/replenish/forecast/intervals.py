@@ -1,6 +1,7 @@
 """Bands by pooled, scale-normalised conformal residuals (split conformal: Vovk; Lei et al. 2018), per volume third.
 
-The scale of a score moves with what is forecast, how far ahead, and how unsettled demand was at the origin (`unrest`).
+Items little seen of late (new, returning, seldom on the shelf) have residuals of their own. The scale of a score moves
+with what is forecast, how far ahead, and how unsettled demand was at the origin (`unrest`).
 """
 
 from __future__ import annotations
@@ -18,25 +19,30 @@ QUANTILE_NAMES = tuple(f"q{f'{q:.3f}'[2:].removesuffix('0')}" for q in QUANTILES
 MIN_POOL = 100
 OUTER = (0.1, 0.9)
 VARIANCE_ROUNDS = 8
+LITTLE_SEEN = 3  # the class of scores after the three thirds
 
 
 class Cells(NamedTuple):
-    """Past item-days of one horizon, flat arrays: sold, forecast [unit], forecast in money, unrest at the origin."""
+    """Past item-days of one horizon, flat arrays: sold, forecast [unit], forecast in money, unrest at the origin.
+
+    `little_seen`: whether the item had been seen little at the origin (`coldstart.Starts`).
+    """
 
     actual: Array
     forecast: Array
     money: Array
     unrest: Array
+    little_seen: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Bands:
-    """σ(f) = √(linear·f + square·f²)·horizon·unrest in units of the item, quantiles of (actual − f)/σ per volume third.
+    """σ(f) = √(linear·f + square·f²)·horizon·unrest in units of the item, quantiles of (actual − f)/σ per class.
 
-    `edges`: two money volumes (forecast × price) that divide the thirds; `quantiles`: thirds × len(QUANTILES);
-    `horizon`: factor on σ per horizon (first is 1). `unrest` is given per forecast. `sides`: horizons × 2, how much
-    wider scores below and above 0 are than one day ahead: further ahead, sales fall short of a forecast hardly more
-    than one day ahead, but exceed it by more.
+    `edges`: two money volumes (forecast × price) that divide the thirds; `quantiles`: 4 × len(QUANTILES), a row for
+    each third of the items seen often and one for those seen little; `horizon`: factor on σ per horizon (first is 1).
+    `unrest` is given per forecast. `sides`: horizons × 2, how much wider scores below and above 0 are than one day
+    ahead: further ahead, sales fall short of a forecast hardly more than one day ahead, but exceed it by more.
     """
 
     linear: float
@@ -51,10 +57,12 @@ class Bands:
         factor = self.horizon[min(horizon, len(self.horizon)) - 1]
         return np.asarray(np.sqrt(self.linear * forecast + self.square * forecast**2) * factor * unrest)
 
-    def quantile_table(self, forecast: Array, money: Array, unrest: Array, horizon: int = 1) -> Array:
-        """Quantiles per item (items × len(QUANTILES)), non-negative and not crossing."""
+    def quantile_table(
+        self, forecast: Array, money: Array, unrest: Array, little_seen: NDArray[np.bool_], horizon: int = 1
+    ) -> Array:
+        """Quantiles per item (items × len(QUANTILES)), non-negative and not crossing; arguments as in `Cells`."""
         below, above = self.sides[min(horizon, len(self.sides)) - 1]
-        reach = self.quantiles[np.digitize(money, self.edges)]
+        reach = self.quantiles[_classes(money, self.edges, little_seen)]
         table = forecast[:, None] + self.sigma(forecast, unrest)[:, None] * np.where(reach < 0, below, above) * reach
         return np.maximum.accumulate(np.maximum(table, 0.0), axis=1)
 
@@ -65,18 +73,23 @@ def fit_bands(cells: list[Cells]) -> Bands:
     Scale and thirds come from one step ahead; scores of all horizons are pooled, each divided by its horizon's spread
     on its side of 0.
     """
-    actual, forecast, money, unrest = cells[0]
+    actual, forecast, money, unrest, _ = cells[0]
     linear, square = _variance((actual - forecast) / unrest, forecast)
     edges = (float(np.quantile(money, 1 / 3)), float(np.quantile(money, 2 / 3))) if len(money) else (0.0, 0.0)
-    one = Bands(linear, square, edges, np.zeros((3, len(QUANTILES))), np.ones(1), np.ones((1, 2)))
+    one = Bands(linear, square, edges, np.zeros((LITTLE_SEEN + 1, len(QUANTILES))), np.ones(1), np.ones((1, 2)))
     scores = [(c.actual - c.forecast) / np.maximum(one.sigma(c.forecast, c.unrest), 1e-9) for c in cells]
     growth = _growth(np.array([_spread(s) for s in scores]))
     sides = _sides(scores, growth)
     pooled = np.concatenate(
         [s / np.where(s < 0, below, above) for s, (below, above) in zip(scores, sides, strict=True)]
     )
-    third = np.digitize(np.concatenate([c.money for c in cells]), edges)
-    return Bands(linear, square, edges, _quantile_rows(pooled, third), growth, sides)
+    kind = np.concatenate([_classes(c.money, edges, c.little_seen) for c in cells])
+    return Bands(linear, square, edges, _quantile_rows(pooled, kind), growth, sides)
+
+
+def _classes(money: Array, edges: tuple[float, float], little_seen: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Which row of the quantiles each forecast takes: its volume third, or `LITTLE_SEEN`."""
+    return np.where(little_seen, LITTLE_SEEN, np.digitize(money, edges))
 
 
 def _growth(spread: Array) -> Array:
@@ -92,9 +105,9 @@ def _sides(scores: list[Array], growth: Array) -> Array:
     return np.column_stack([_growth(side) for side in reach.T])
 
 
-def _quantile_rows(scores: Array, third: NDArray[np.int64]) -> Array:
-    """Conformal quantiles of each volume third (3 × quantiles), of all scores where a third has too few."""
-    parts = [scores[third == k] for k in range(3)]
+def _quantile_rows(scores: Array, kind: NDArray[np.int64]) -> Array:
+    """Conformal quantiles of each class (4 × quantiles), of all scores where a class has too few."""
+    parts = [scores[kind == k] for k in range(LITTLE_SEEN + 1)]
     return np.stack([_conformal(part if len(part) >= MIN_POOL else scores) for part in parts])
 
 

@@ -21,6 +21,7 @@ from replenish.records import DemandForecast, JointErrors
 
 Array = NDArray[np.float64]
 FACTOR_KEYS = ["origin", "horizon"]
+FACTOR_COLUMNS = [*FACTOR_KEYS, "category", "error"]
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,17 @@ def joint_errors(scores: Mapping[int, Array], category: NDArray[np.str_], target
     means = {h: _category_means(s, category, names) for h, s in scores.items()}
     own = {h: s - means[h][:, np.searchsorted(names, category)] for h, s in scores.items()}
     last = max(scores)
-    parts = []
-    for first in range(len(targets) - last + 1):
-        block = pd.DataFrame([means[h][first + h - 1] for h in sorted(scores)], columns=names)
-        block.insert(0, "horizon", sorted(scores))
-        block.insert(0, "origin", targets[first] - pd.Timedelta(days=1))
-        parts.append(block)
-    factors = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*FACTOR_KEYS, *names])
+    evenings = len(targets) - last + 1
+    parts = [
+        pd.DataFrame({
+            "origin": targets[:evenings] - pd.Timedelta(days=1), "horizon": h, "category": name,
+            "error": means[h][h - 1 : h - 1 + evenings, k],
+        })
+        for h in sorted(scores)
+        for k, name in enumerate(names)
+        if evenings > 0
+    ]  # fmt: skip
+    factors = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=FACTOR_COLUMNS)
     return JointErrors(factors, _persistence(own), _spread(own[1]))
 
 
@@ -110,9 +115,9 @@ def _factor_draws(
     if not evenings:
         return np.zeros((n, len(horizons), len(category)))
     drawn = rng.permutation(np.resize(rng.permutation(evenings), n))
-    table = joint.factors.sort_values(FACTOR_KEYS)
+    table = joint.factors.pivot_table(index=FACTOR_KEYS, columns="category", values="error")
     values = table.reindex(columns=category).fillna(0.0)
-    by_day = [values[table["horizon"] == h].to_numpy()[drawn] for h in horizons]
+    by_day = [values.xs(h, level="horizon").to_numpy()[drawn] for h in horizons]
     return np.stack(by_day, axis=1)
 
 
