@@ -164,7 +164,7 @@ def test_a_group_without_launches_takes_the_wider_one():
 
 
 def test_starts_by_hand():
-    """An item taught on days 0 to 19 and again from day 50 on; one on day 59 alone; one every second day; one always."""
+    """One item taught on days 0 to 19 and from day 50 on, one on day 59 alone, one every second day, one always."""
     weight = np.zeros((60, 4))
     weight[:20, 0], weight[50:, 0], weight[59, 1], weight[::2, 2], weight[:, 3] = 1, 1, 1, 1, 1
     found = starts(matrix(np.ones((60, 4)), weight=weight), np.array([49, 50, 52, 59]))

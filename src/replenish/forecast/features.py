@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from replenish.forecast.outliers import highest_usual
 from replenish.forecast.surroundings import Surroundings
 from replenish.history.holidays import calendar_features
 from replenish.history.places import day_numbers
@@ -32,6 +33,8 @@ class PanelMatrix:
     day) and `cost` (last valid wholesale price), NaN before the first. `elasticity`, `category`, `unit`: per item.
     `traffic`: transactions per day. `around`: what is known beside sales. `assortment`: what else
     was on the shelf; where it `freed` demand, `neutral` is that with all of the catalogue there (`with_assortment`).
+    `excess`: how many times its limit a day was that is far above the item's usual ones (`outliers.py`), else 1;
+    `neutral` and `sold` stand for the limit then, and the day teaches by as much less.
     """
 
     dates: pd.DatetimeIndex
@@ -52,6 +55,7 @@ class PanelMatrix:
     country: str
     around: Surroundings = field(default_factory=Surroundings)
     assortment: Assortment | None = None
+    excess: Array | None = None
 
     def price_factor(self, price: Array) -> Array:
         """p^β per item, to turn price-neutral demand into demand at `price` [money/unit, shape … × items]."""
@@ -91,12 +95,15 @@ def panel_matrix(
     weight *= 1.0 - history.calendar["closed"].to_numpy(dtype=float)[:, None]
     neutral = np.nan_to_num(wide("sold") + wide("hidden")) * np.power(paid, -beta)
     weight[~np.isfinite(neutral)] = 0.0
+    neutral = np.nan_to_num(neutral)
+    excess = np.maximum(neutral / highest_usual(neutral, weight > 0), 1.0)
     return PanelMatrix(
         dates, codes, by_item["category"].to_numpy(dtype=str), by_item["unit"].to_numpy(dtype=str), beta,
         demand_share(panel, history.as_of).reindex(list(codes)).fillna(1.0).to_numpy(),
-        np.nan_to_num(neutral), weight, np.nan_to_num(wide("sold")), offered, np.nan_to_num(wide("offered_then")),
+        neutral / excess, weight / excess, np.nan_to_num(wide("sold")) / excess, offered,
+        np.nan_to_num(wide("offered_then")),
         price, wide("wholesale_price"), history.calendar["store_transactions"].to_numpy(dtype=float),
-        future_calendar(history.calendar["date"].min(), history.as_of, country, events), country,
+        future_calendar(history.calendar["date"].min(), history.as_of, country, events), country, excess=excess,
     )  # fmt: skip
 
 
