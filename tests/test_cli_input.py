@@ -144,6 +144,8 @@ def spoil(folder: Path, table: str, old: str, new: str) -> None:
         ("items", "L1,Spinach,leafy", ",,leafy", "items: 1 of 4 rows have no item_code"),
         ("sales", "L1,0.5,6.0", "L1,0.5,-6.0", "sales: 1 of 846 rows have unit_price ≤ 0 (“-6.0”) (first: item L1"),
         ("sales", "L1,0.5", "L1,some", "sales: 1 of 846 rows have a quantity that is not a number (“some”)"),
+        ("sales", "L1,0.5", "L1,1033748718.4", "sales: 1 of 846 rows have a quantity beyond the largest allowed, "
+         "1,000,000,000 (“1033748718.4”) (first: item L1, 2023-06-01)."),
         ("sales", "L1,0.5", "L9,0.5", "sales: 1 of 846 rows have an item_code that `items` does not know (“L9”)"),
         ("wholesale", "L1,3.5", "L1,-3.5", "wholesale: 1 of 120 rows have a wholesale_price outside ≥ 0 (“-3.5”)"),
         ("wholesale", "2023-06-01", "yesterday", "1 of 120 rows have a date that is not a date (“yesterday”)"),

@@ -164,7 +164,15 @@ def spoil(column: str, value: object) -> pd.DataFrame:
         ("unit_price", None, "1 of 4 rows have no unit_price (first: item A, 2023-06-01)."),
         ("quantity", 0.0, "1 of 4 rows have a sale with quantity ≤ 0 (“0.0”) (first: item A, 2023-06-01)."),
         ("quantity", "inf", "1 of 4 rows have a quantity that is not a number (“inf”)"),
-        ("quantity", 1e12, "1 of 4 rows have a quantity that is not a number"),
+        ("quantity", "nan", "1 of 4 rows have a quantity that is not a number (“nan”)"),
+        (
+            "quantity",
+            1033748718.4,
+            "1 of 4 rows have a quantity beyond the largest allowed, 1,000,000,000 (“1033748718.4”) "
+            "(first: item A, 2023-06-01).",
+        ),
+        ("quantity", "-1e12", "1 of 4 rows have a quantity beyond the largest allowed, 1,000,000,000 (“-1e12”)"),
+        ("unit_price", 1e12, "1 of 4 rows have a unit_price beyond the largest allowed, 1,000,000,000"),
         (
             "date",
             "2023-13-01",
@@ -189,7 +197,14 @@ def test_fault_is_named_with_count_and_example(column: str, value: object, messa
     assert len(error.value.faults) == 1
 
 
-@pytest.mark.parametrize(("value", "what"), [(-1, "negative transactions"), (1.5, "transactions that are not whole")])
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (-1, "negative transactions"),
+        (1.5, "transactions that are not whole"),
+        (10**12, "a transactions beyond the largest allowed, 1,000,000,000"),
+    ],
+)
 def test_faulty_number_of_transactions(value: float, what: str) -> None:
     with pytest.raises(DataError, match=f"4 of 4 rows have {what}"):
         roll_up(ONE_DAY.assign(transactions=value), make_items())

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = "1GB"
 THREADS = 2
 LARGEST_NUMBER = 1e9
-"""Quantities and prices beyond this are taken for unreadable: sums are kept as exact decimals of 18 digits."""
+"""Quantities and prices beyond this are faults: sums are kept as exact decimals of 18 digits."""
 
 _NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _FLOATING = ("FLOAT", "DOUBLE")
@@ -255,7 +255,7 @@ def _try_cast(name: str, text: str, dtype: str) -> str:
 def _number(name: str, dtype: str) -> _Cell:
     text = f"nullif(trim(CAST({name} AS VARCHAR)), '')"
     number = f"CAST({name} AS DOUBLE)" if _is_number(dtype) else _try_cast(name, text, "DOUBLE")
-    value = f"CASE WHEN abs({number}) < {LARGEST_NUMBER:.0f} THEN {number} END"
+    value = f"CASE WHEN abs({number}) <= {LARGEST_NUMBER:.0f} THEN {number} END"
     return _Cell(value, text, _present(name, dtype, text))
 
 
@@ -301,12 +301,26 @@ def _unreadable(column: Column, condition: str) -> str:
     return f"CASE WHEN {column.name} IS NULL THEN {condition} ELSE false END"
 
 
+def _too_large(column: Column) -> str:
+    """The text of a cell without a value is a number all the same: one beyond `LARGEST_NUMBER`."""
+    return f"coalesce(isfinite(TRY_CAST({column.name}_text AS DOUBLE)), false)"
+
+
+def _no_value(column: Column) -> str:
+    """The cell says something that is not of the column's kind."""
+    present = f"{column.name}_present"
+    return f"{present} AND NOT {_too_large(column)}" if column.kind in ("number", "count") else present
+
+
 def _rules(stores: list[str] | None) -> list[_Rule]:
     """What can be wrong with a row; items and stores are compared when the `stores` of the items are known."""
-    rules = [
-        _Rule(f"a {c.name} that is not a {c.kind}", _unreadable(c, f"{c.name}_present"), f"{c.name}_text")
-        for c in SALES.columns
-        if c.kind != "text"
+    typed = [c for c in SALES.columns if c.kind != "text"]
+    numbers = [c for c in typed if c.kind in ("number", "count")]
+    limit = f"{LARGEST_NUMBER:,.0f}"
+    rules = [_Rule(f"a {c.name} that is not a {c.kind}", _unreadable(c, _no_value(c)), f"{c.name}_text") for c in typed]
+    rules += [
+        _Rule(f"a {c.name} beyond the largest allowed, {limit}", _unreadable(c, _too_large(c)), f"{c.name}_text")
+        for c in numbers
     ]
     rules += [_Rule(f"no {c.name}", _unreadable(c, f"NOT {c.name}_present")) for c in SALES.columns if not c.nullable]
     rules += [
