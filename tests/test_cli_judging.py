@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from replenish.cli import main
+from replenish.cli.judged import stock_out_lines
 from replenish.evaluate.backtest import COLUMNS
 from replenish.sources.folder import write_tables
 from replenish.store.database import open_store
@@ -50,6 +51,35 @@ def test_backtest_writes_rows_and_prints_the_leaderboard(folder: Path, tmp_path:
     assert all(word in told for word in ("blend", "smoothing", "mean_7", "wape"))
 
 
+def test_backtest_against_demand(folder: Path, capsys: Captured) -> None:
+    """Two of the four items, of few sales, seem to have sold out on both days: half of the item-days."""
+    command = ["backtest", "--data", folder, "--from", "2023-06-15", "--to", "2023-06-15", "--horizon", 2, *QUICK]
+    assert run(*command) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "days on which the item sold, against sales" in told
+    assert "bias against demand" in told
+    assert "50% of these days sold out: sales are then less than the demand that is forecast" in told
+    assert run(*command, "--against", "demand") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "days on which the item sold, against demand" in told
+    assert "bias against sales" in told
+    assert "itself an estimate, and one the forecasts learn from" in told
+    assert run(*command, "--against", "demand", "--json") == 0
+    body = json.loads(capsys.readouterr().out)
+    assert (body["against"], body["sold_out_share"]) == ("demand", 0.5)
+    biases = {row["model"]: row["bias"] for row in body["leaderboard"]["sold"]}
+    assert biases == pytest.approx(body["bias"]["demand"])
+    assert all(bias < body["bias"]["sales"][model] for model, bias in biases.items())
+
+
+def test_what_is_said_of_stock_outs() -> None:
+    rows = pd.DataFrame({"hidden": [0.0, 0.0]})
+    assert stock_out_lines(rows, "sales", 0.04) == stock_out_lines(rows, "sales", float("nan")) == []
+    assert stock_out_lines(rows, "demand", 0.04) == [
+        "Nothing is known to be hidden by stock-outs: demand is what was sold."
+    ]
+
+
 def test_backtest_in_json(folder: Path, capsys: Captured) -> None:
     assert run("backtest", "--data", folder, "--from", "2023-06-20", "--to", "2023-06-20", *QUICK, "--json") == 0
     body = json.loads(capsys.readouterr().out)
@@ -64,6 +94,9 @@ def test_backtest_in_json(folder: Path, capsys: Captured) -> None:
     [
         (["--from", "2023-06-20", "--to", "2023-06-20", "--output", "rows.csv"], 2, "written as .parquet"),
         (["--from", "2023-06-20", "--to", "2023-06-20", "--members", "prophet"], 2, "Unknown member(s) prophet"),
+        (["--from", "2023-06-20", "--to", "2023-06-20", "--members", "arima"], 2, "arima forecasts categories"),
+        (["--from", "2023-06-20", "--to", "2023-06-20", "--against", "truth"], 2, "choose one of sales, demand"),
+        (["--from", "2023-06-21", "--to", "2023-06-20"], 2, "2023-06-21, is after the last, 2023-06-20"),
         (["--from", "2024-06-20", "--to", "2024-06-20"], 3, "the data reaches from 2023-03-03 to 2023-06-30"),
     ],
 )

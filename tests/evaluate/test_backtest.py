@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
+
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -109,15 +112,70 @@ def test_members_choose_what_takes_part(tables: Tables) -> None:
     ("arguments", "message"),
     [
         ({"members": ["prophet"]}, r"Unknown member\(s\) prophet: choose from smoothing, theta, tsb, boosting, arima"),
+        ({"members": "prophet"}, r"Unknown member\(s\) prophet: choose from smoothing"),
         ({"members": ["boosting"]}, "smoothing cannot be left out"),
+        ({"members": "arima"}, "arima forecasts categories and has no rows of its own"),
         ({"level": "shop"}, "Unknown level shop: choose from item, category"),
-        ({"step": 0}, "at least 1 day; got 7 and 0"),
+        ({"step": 0}, "whole days, at least 1; got step 0"),
+        ({"refit_days": -5}, "whole days, at least 1; got refit_days -5"),
+        ({"horizon": 1.5, "step": -1}, "whole days, at least 1; got horizon 1.5, step -1"),
         ({"store": "east"}, "Store “east” is not in the data"),
     ],
 )
 def test_wrong_arguments_are_refused(tables: Tables, arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         backtest(tables, ORIGINS[0], ORIGINS[0], **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "message"),
+    [
+        ("foo", ORIGINS[0], r"The first origin of a backtest is a day such as 2024-05-31, not “foo”\."),
+        (None, ORIGINS[0], "The first origin of a backtest is a day such as 2024-05-31, not “None”"),
+        (ORIGINS[0], 20230610, "The last origin of a backtest is a day such as 2024-05-31, not “20230610”"),
+        (ORIGINS[1], ORIGINS[0], "The first origin, 2023-06-17, is after the last, 2023-06-10"),
+    ],
+)
+def test_origins_that_are_no_days_are_refused(tables: Tables, first: object, last: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        backtest(tables, first, last)  # type: ignore[arg-type]
+
+
+def test_an_origin_is_an_evening_whatever_the_hour(tables: Tables) -> None:
+    early, late = (
+        backtest(tables, first, last, horizon=1, settings=quick_settings(), members="smoothing")
+        for first, last in (("2023-06-10", "2023-06-10"), (pd.Timestamp("2023-06-10 18:30"), date(2023, 6, 10)))
+    )
+    pd.testing.assert_frame_equal(early, late)
+    assert set(early["model"]) == {"blend", "smoothing", "mean_7"}
+
+
+def test_categories_need_an_origin_on_an_open_day() -> None:
+    frames = long_frames()
+    frames["sales"] = frames["sales"][frames["sales"]["date"] != ORIGINS[1]]
+    with pytest.raises(DataError, match=r"no sales on any of the 1 origins \(first: 2023-06-17\)"):
+        backtest(tables_from_frames(frames), ORIGINS[1], ORIGINS[1], settings=quick_settings(), level="category")
+
+
+def test_what_stock_outs_hid_stands_beside_sales_and_is_empty_where_nobody_can_know() -> None:
+    """Counts say that spinach sold out on 11 June. Times of sales tell what it hid; without them nobody knows."""
+    stock = pd.DataFrame(
+        {"date": pd.to_datetime(["2023-06-09", "2023-06-11"]), "item_code": "L1", "on_hand": [3.0, 0.0]}
+    )
+    frames = long_frames() | {"stock": stock}
+    untimed = frames | {"sales": frames["sales"].drop(columns="time")}
+    told, untold = (
+        backtest(
+            tables_from_frames(f), ORIGINS[0], ORIGINS[0], horizon=2, settings=quick_settings(), members="smoothing"
+        )
+        .query("item_code == 'L1' and model == 'blend'")
+        .set_index("horizon")
+        for f in (frames, untimed)
+    )
+    assert told["sold_out"].tolist() == untold["sold_out"].tolist() == [True, False]
+    assert told.loc[1, "hidden"] == pytest.approx(told.loc[1, "demand"] - told.loc[1, "actual"])
+    assert np.isnan(untold.loc[1, "hidden"])
+    assert untold.loc[2, "hidden"] == 0.0
 
 
 def test_origins_outside_the_data_are_named(tables: Tables) -> None:
@@ -137,6 +195,7 @@ def test_categories_are_forecast_by_unit() -> None:
     summed = items[items["model"] == "mean_7"].groupby([names, "origin", "date"])["actual"].sum()
     found = rows[rows["model"] == "blend"].set_index(["item_code", "origin", "date"])["actual"]
     assert set(rows["item_code"]) == set(names)
+    assert rows["hidden"].eq(0.0).all()
     pd.testing.assert_series_equal(found.sort_index(), summed.sort_index(), check_names=False)
     bands = rows.loc[rows["model"] == "blend", ["q10", "q50", "q90"]]
     assert bands.notna().all(axis=None)

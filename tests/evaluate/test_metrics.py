@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from replenish.errors import ConfigError
+from replenish.errors import ConfigError, DataError
 from replenish.evaluate import metrics
 from replenish.forecast.intervals import QUANTILE_NAMES
 
@@ -14,17 +16,17 @@ from replenish.forecast.intervals import QUANTILE_NAMES
 def make_rows() -> pd.DataFrame:
     """Three scored cells of the model `a`.
 
-    item   actual  mean  q50  q10 … q90  price  naive_mae  naive_mse
-    apple      10    12    8     6 … 12      2          4         16
-    apple       6     6    5     4 … 8       2          4         16
-    pepper      4     2    6     5 … 9      10          2          4
+    item   actual  hidden  mean  q50  q10 … q90  price  naive_mae  naive_mse
+    apple      10       2    12    8     6 … 12      2          4         16
+    apple       6       0     6    5     4 … 8       2          4         16
+    pepper      4       4     2    6     5 … 9      10          2          4
     """
     rows = pd.DataFrame({
         "model": "a", "store": "main", "item_code": ["apple", "apple", "pepper"],
         "origin": pd.to_datetime(["2023-01-01", "2023-01-02", "2023-01-02"]), "horizon": 1,
         "category": ["fruit", "fruit", "vegetable"], "actual": [10.0, 6.0, 4.0], "mean": [12.0, 6.0, 2.0],
         "sold_out": [False, False, True], "offered": [1.0, 1.0, 0.4], "price_assumed": [2.0, 2.0, 10.0],
-        "naive_mae": [4.0, 4.0, 2.0], "naive_mse": [16.0, 16.0, 4.0],
+        "naive_mae": [4.0, 4.0, 2.0], "naive_mse": [16.0, 16.0, 4.0], "hidden": [2.0, 0.0, 4.0],
         "cost_assumed": [1.0, 0.5, 2.5], "cost_actual": [1.25, 0.5, np.nan], "cost_log_sd": [0.1, 0.1, 0.1],
     })  # fmt: skip
     bands = {"q025": [3, 3, 5], "q05": [4, 4, 4], "q10": [6, 4, 5], "q25": [7, 5, 5], "q50": [8, 5, 6],
@@ -101,6 +103,86 @@ def test_leaderboard_by_group_and_by_kind_of_day() -> None:
     assert metrics.leaderboard(rows.assign(actual=0.0)).empty
 
 
+def test_against_demand_what_stock_outs_hid_is_added_to_sales() -> None:
+    """Demand 12, 6 and 8 against means of 12, 6 and 2 and medians of 8, 5 and 6; the pepper's 8 is inside 5 … 9."""
+    (board,) = metrics.leaderboard(make_rows(), against="demand").to_dict("records")
+    assert board["rows"] == 3
+    assert board["bias"] == pytest.approx(-6 / 26)
+    assert board["wape"] == pytest.approx((4 + 1 + 2) / 26)
+    assert board["coverage_80"] == 1.0
+    assert board["mase"] == pytest.approx((4 / 4 + 1 / 4 + 2 / 2) / 3)  # naive errors stay those of sales
+    assert metrics.leaderboard(make_rows())["bias"].tolist() == pytest.approx([0.0])
+    assert metrics.bias(metrics.scored(make_rows(), days="sold_out", against="demand")) == pytest.approx(-6 / 8)
+    assert metrics.sold_out_share(make_rows()) == pytest.approx(1 / 3)
+
+
+def test_days_whose_hidden_demand_nobody_knows_are_left_out_against_demand() -> None:
+    rows = make_rows()
+    rows.loc[2, "hidden"] = np.nan
+    assert metrics.leaderboard(rows, against="demand")["rows"].tolist() == [2]
+    assert metrics.leaderboard(rows)["rows"].tolist() == [3]
+    with pytest.raises(ConfigError, match="no column hidden"):
+        metrics.leaderboard(rows.drop(columns="hidden"), against="demand")
+    assert metrics.leaderboard(rows.drop(columns="hidden"))["rows"].tolist() == [3]
+
+
+def test_calibration_against_demand() -> None:
+    """Demand of the pepper is 8: above its q75 of 7, below its q90 of 9; its sales of 4 lay at its q05."""
+    pepper = make_rows().iloc[2:]
+    sales, demand = (
+        metrics.calibration(pepper, against=target).set_index("quantile")["share"] for target in ("sales", "demand")
+    )
+    assert sales.tolist() == [1.0] * 9
+    assert demand.loc[[0.05, 0.75, 0.9]].tolist() == [0.0, 0.0, 1.0]
+
+
+def test_rows_without_actual_are_not_scored() -> None:
+    rows = make_rows()
+    rows.loc[1, "actual"] = np.nan
+    (board,) = metrics.leaderboard(rows, days="all").to_dict("records")
+    assert (board["rows"], board["coverage_80"]) == (2, 1 / 2)
+    assert metrics.coverage_80(rows) == 1 / 2
+    assert metrics.calibration(rows, days="all")["rows"].unique().tolist() == [2]
+
+
+def test_rows_without_a_group_are_a_group_of_their_own() -> None:
+    rows = make_rows()
+    rows.loc[2, "category"] = None
+    assert metrics.leaderboard(rows, by="category")["rows"].tolist() == [2, 1]
+    assert metrics.calibration(rows, by="category")["rows"].tolist() == [2] * 9 + [1] * 9
+
+
+def test_columns_of_the_key_may_be_broken_down_by() -> None:
+    rows = make_rows()
+    assert metrics.leaderboard(rows, by=["model", "category", "category"])["rows"].tolist() == [2, 1]
+    by_origin = metrics.leaderboard(rows, by="origin")
+    assert by_origin["wape"].tolist() == pytest.approx([2 / 10, 3 / 10])
+    assert by_origin["wape_low"].tolist() == pytest.approx([2 / 10, 3 / 10])
+
+
+def test_stores_are_scored_together_or_apart() -> None:
+    both = pd.concat([make_rows(), make_rows().assign(store="south", hidden=0.0)])
+    assert metrics.leaderboard(both)["rows"].tolist() == [6]
+    apart = metrics.leaderboard(both, by="store", against="demand")
+    assert apart["bias"].tolist() == pytest.approx([-6 / 26, 0.0])
+
+
+def test_rows_that_are_there_twice_are_refused() -> None:
+    rows = make_rows()
+    with pytest.raises(
+        DataError, match=r"1 of 4 rows are there twice \(first: a, item pepper, 1 days after 2023-01-02"
+    ):
+        metrics.leaderboard(pd.concat([rows, rows.iloc[2:]]))
+
+
+@pytest.mark.parametrize("by", [(), "category", ["category", "origin"]])
+def test_no_rows_give_empty_tables(by: str | list[str]) -> None:
+    none = make_rows().iloc[:0]
+    assert metrics.leaderboard(none, by=by).empty
+    assert metrics.calibration(none, by=by).empty
+    assert np.isnan(metrics.sold_out_share(none))
+
+
 def test_the_leaderboard_does_not_change_with_the_order_of_rows() -> None:
     rows = make_rows()
     pd.testing.assert_frame_equal(metrics.leaderboard(rows), metrics.leaderboard(rows.iloc[::-1]))
@@ -111,6 +193,7 @@ def test_volume_thirds_go_by_value_sold() -> None:
     plum = make_rows().iloc[:1].assign(item_code="plum", actual=3.0)
     volume = metrics.with_volume(pd.concat([make_rows(), plum], ignore_index=True))["volume"]
     assert volume.tolist() == ["middle", "middle", "high", "low"]
+    assert metrics.with_volume(metrics.with_volume(make_rows())).columns.is_unique
 
 
 def test_an_item_without_any_price_is_of_low_volume() -> None:
@@ -119,11 +202,21 @@ def test_an_item_without_any_price_is_of_low_volume() -> None:
     assert metrics.with_volume(rows)["volume"].tolist() == ["middle", "middle", "low"]
 
 
-def test_unknown_days_and_columns_are_refused() -> None:
+@pytest.mark.parametrize("table", [metrics.leaderboard, metrics.calibration])
+def test_unknown_days_targets_and_columns_are_refused(table: Callable[..., pd.DataFrame]) -> None:
     with pytest.raises(ConfigError, match=r"Unknown days “quiet”: choose one of sold, offered, sold_out, all\."):
-        metrics.leaderboard(make_rows(), days="quiet")
+        table(make_rows(), days="quiet")
+    with pytest.raises(ConfigError, match=r"Unknown against “truth”: choose one of sales, demand\."):
+        table(make_rows(), against="truth")
     with pytest.raises(ConfigError, match="no column colour"):
-        metrics.leaderboard(make_rows(), by=["colour"])
+        table(make_rows(), by=["colour"])
+    with pytest.raises(ConfigError, match="no column naive_mae"):
+        table(make_rows().drop(columns="naive_mae"))
+
+
+def test_fewer_than_no_draws_are_refused() -> None:
+    with pytest.raises(ConfigError, match="Draws cannot be negative; got -1"):
+        metrics.leaderboard(make_rows(), draws=-1)
 
 
 def test_calibration_by_hand() -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 PRINTED = ("wape", "wape_value", "bias", "rmsse", "mase", "nwrmsle", "pinball", "coverage_80", "width_80",
            "coverage_95", "width_95", "newsvendor", "cost_error", "cost_coverage_80")  # fmt: skip
 BROKEN_DOWN = ("wape", "bias", "pinball", "coverage_80", "coverage_95")
+MANY_SOLD_OUT = 0.05
 REVIEWED = (
     "item",
     "unit",
@@ -25,19 +26,46 @@ REVIEWED = (
 )
 
 
-def leaderboard_table(board: pd.DataFrame, rows: pd.DataFrame) -> Table:
-    """The leaderboard over days on which the item sold: a line per metric, best model first, with its intervals."""
+def leaderboard_table(board: pd.DataFrame, rows: pd.DataFrame, against: str, biases: Mapping[str, pd.Series]) -> Table:
+    """The leaderboard over days on which the item sold: a line per metric, best model first, with its intervals.
+
+    `against`: what was scored against; `biases`: bias per model by what it is held against, of which the other one is
+    shown below that of the leaderboard.
+    """
     origins = rows["origin"]
     title = (
         f"{origins.nunique()} origins from {origins.min():%Y-%m-%d} to {origins.max():%Y-%m-%d}, horizons "
-        f"{rows['horizon'].min()}–{rows['horizon'].max()}, days on which the item sold; 95 % interval over origins"
+        f"{rows['horizon'].min()}–{rows['horizon'].max()}, days on which the item sold, against {against}; "
+        "95 % interval over origins"
     )
     models = board.to_dict("records")
     table = _table(title, ("", *(str(m["model"]) for m in models)))
     table.add_row("rows", *(f"{m['rows']:,}" for m in models))
     for name in PRINTED:
         table.add_row(name, *(_with_interval(m, name) for m in models))
+        for other, bias in biases.items() if name == "bias" else ():
+            if other != against:
+                table.add_row(f"bias against {other}", *(f"{bias[m['model']]:.3f}" for m in models))
     return table
+
+
+def stock_out_lines(rows: pd.DataFrame, against: str, sold_out: float) -> list[str]:
+    """What stock-outs do to the scores, in a sentence; nothing where few of the days scored against sales sold out.
+
+    `sold_out`: share of the days on which the item sold that sold out; NaN without any.
+    """
+    if against == "demand":
+        if (rows["hidden"] > 0).any():
+            return [
+                "Demand is what sold and what stock-outs hid: itself an estimate, and one the forecasts learn from."
+            ]
+        return ["Nothing is known to be hidden by stock-outs: demand is what was sold."]
+    if not sold_out >= MANY_SOLD_OUT:
+        return []
+    return [
+        f"{sold_out:.0%} of these days sold out: sales are then less than the demand that is forecast, so that a right "
+        "forecast looks too high; --against demand scores against what would have sold."
+    ]
 
 
 def breakdown_table(boards: Mapping[str, pd.DataFrame], groups: Mapping[str, pd.DataFrame]) -> Table:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from replenish.cli.console import output_console, progress_steps, write_out
-from replenish.cli.judged import breakdown_table, leaderboard_table, review_lines, review_table
+from replenish.cli.judged import breakdown_table, leaderboard_table, review_lines, review_table, stock_out_lines
 from replenish.cli.options import Config, Data, Database, Json, Seed, Set, Store, read_settings
 from replenish.errors import ConfigError
 
@@ -41,9 +41,15 @@ def backtest(
     step: Annotated[int, typer.Option("--step", help="Days from one origin to the next.", min=1)] = 7,
     horizon: Annotated[int, typer.Option("--horizon", help="Days forecast from each origin.", min=1, max=28)] = 7,
     members: Annotated[
-        str | None, typer.Option("--members", help="Members that take part: smoothing,theta,tsb,boosting,arima.")
+        str | None,
+        typer.Option("--members", help="Members that take part: smoothing,theta,tsb,boosting,arima (arima forecasts "
+                     "categories: it moves the blend and has no rows of its own)."),
     ] = None,
     level: Annotated[str, typer.Option("--level", help="item, or category (and unit).")] = "item",
+    against: Annotated[
+        str,
+        typer.Option("--against", help="Score against sales, or demand: sales and what stock-outs hid, an estimate."),
+    ] = "sales",
     refit: Annotated[int, typer.Option("--refit-days", help="Models are at most this old.", min=1)] = 28,
     store: Store = None,
     output: Annotated[
@@ -53,11 +59,13 @@ def backtest(
     changes: Set = None,
     seed: Seed = 0,
     as_json: Json = False,
-) -> None:
+) -> None:  # fmt: skip
     """Forecast from past evenings and score the forecasts against what was sold."""
     from replenish.evaluate.backtest import backtest as run_backtest
+    from replenish.evaluate.metrics import AGAINST, checked_choice
     from replenish.sources.folder import load_tables
 
+    checked_choice("--against", against, AGAINST)
     if output is not None and output.suffix.lower() != ".parquet":
         raise ConfigError(f"--output {output}: the rows of a backtest are written as .parquet.")
     settings = read_settings(config, data, changes)
@@ -69,7 +77,7 @@ def backtest(
                             level)  # fmt: skip
         if output is not None:
             _write_parquet(rows, output)
-    _tell_scores(rows, output, as_json)
+    _tell_scores(rows, against, output, as_json)
 
 
 def _write_parquet(rows: pd.DataFrame, path: Path) -> None:
@@ -78,24 +86,30 @@ def _write_parquet(rows: pd.DataFrame, path: Path) -> None:
     write_whole(path, rows.to_parquet(index=False, compression="zstd"))
 
 
-def _tell_scores(rows: pd.DataFrame, output: Path | None, as_json: bool) -> None:
+def _tell_scores(rows: pd.DataFrame, against: str, output: Path | None, as_json: bool) -> None:
     """The leaderboard over days on which the item sold; then over other days and by group."""
-    from replenish.evaluate.metrics import DAYS, leaderboard, with_volume
+    from replenish.evaluate.metrics import AGAINST, DAYS, leaderboard, sold_out_share, with_volume
 
     # Kilograms and packs apart.
     volumes = with_volume(rows).assign(category=rows["category"] + " (" + rows["unit"] + ")")
-    boards = {days: leaderboard(rows, days=days) for days in DAYS}
-    groups = {name: leaderboard(volumes, by=[name]) for name in GROUPS}
+    boards = {days: leaderboard(rows, days=days, against=against) for days in DAYS}
+    groups = {name: leaderboard(volumes, by=[name], against=against) for name in GROUPS}
+    biases = {target: leaderboard(rows, against=target).set_index("model")["bias"] for target in AGAINST}
+    sold_out = sold_out_share(rows)
     if as_json:
         body = {
-            "rows": len(rows), "output": str(output) if output else None,
+            "rows": len(rows), "output": str(output) if output else None, "against": against,
+            "sold_out_share": None if sold_out != sold_out else sold_out,
+            "bias": {target: json.loads(b.to_json()) for target, b in biases.items()},
             "leaderboard": {days: _records(board) for days, board in boards.items()},
             "by": {name: _records(board) for name, board in groups.items()},
         }  # fmt: skip
         write_out(json.dumps(body, ensure_ascii=False))
         return
     console = output_console()
-    console.print(leaderboard_table(boards["sold"], rows))
+    console.print(leaderboard_table(boards["sold"], rows, against, biases))
+    for line in stock_out_lines(rows, against, sold_out):
+        console.print(line, highlight=False, markup=False)
     console.print(breakdown_table(boards, groups))
     if output is not None:
         write_out(f"{len(rows):,} rows written to {output}")

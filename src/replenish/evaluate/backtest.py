@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
+from numbers import Integral
 
+import numpy as np
 import pandas as pd
 
 from replenish.errors import ConfigError, DataError
@@ -39,8 +41,8 @@ HINDSIGHT_DAYS = 28  # whether an item was on offer is clearer some weeks later
 KEY = ["store", "item_code", "date"]
 COLUMNS = (
     "model", "origin", "date", "horizon", "store", "item_code", "actual", "sold_out", "offered", "price_assumed",
-    "price_actual", "mean", *QUANTILE_NAMES, "category", "unit", "demand", "sales_ratio", "cost_assumed", "cost_log_sd",
-    "cost_actual", "naive_mae", "naive_mse",
+    "price_actual", "mean", *QUANTILE_NAMES, "category", "unit", "demand", "hidden", "sales_ratio", "cost_assumed",
+    "cost_log_sd", "cost_actual", "naive_mae", "naive_mse",
 )  # fmt: skip
 
 
@@ -60,33 +62,37 @@ def backtest(
 ) -> pd.DataFrame:
     """Forecasts from every origin `first`, `first + step`, … up to `last`, beside what was sold.
 
-        Key (model, origin, store, item_code, date); an origin is the evening of the last known day. Columns: horizon
+    Key (model, origin, store, item_code, date); an origin is the evening of the last known day. Columns: horizon
     [days], actual (net sales, not below 0) [unit], sold_out, offered (probability, seen later), price_assumed (last
     full price at the origin, which the forecast is for), price_actual (the day's full price, empty without one)
-    [money/unit], mean and q025 … q975 of *sales* [unit], category, unit, demand (full-price demand as seen later:
-    without most of the clearance sales, with what a stock-out hid) [unit], sales_ratio, cost_assumed (wholesale price
-    forecast), cost_log_sd (its error), cost_actual (empty where the item was not bought) [money/unit], naive_mae and
-    naive_mse (error of “as on the last day on offer” over the year up to the origin, the scale of MASE and RMSSE;
-    empty with fewer than 14 changes from day to day).
+    [money/unit], mean and q025 … q975 of *sales* had nothing sold out [unit], category, unit, demand (full-price demand
+    as seen later: without most of the clearance sales, with what a stock-out hid) [unit], hidden (what a stock-out hid,
+    as estimated later from the time of the last sale; empty where that is not known of a day that sold out) [unit],
+    sales_ratio, cost_assumed (wholesale price forecast), cost_log_sd (its error), cost_actual (empty where the item was
+    not bought) [money/unit], naive_mae and naive_mse (error of “as on the last day on offer” over the year up to the
+    origin, the scale of MASE and RMSSE; empty with fewer than 14 changes from day to day).
 
-    Plans need full-price demand, scored are sales with their clearance: what is forecast of demand is multiplied by
+    Plans need full-price demand, forecast are sales with their clearance: what is forecast of demand is multiplied by
     `sales_ratio`, the item's sales per unit of demand as known at the origin, so mean ÷ sales_ratio is the demand.
+    Sales of days that sold out are less than what is forecast; actual + hidden is the same quantity as the mean
+    (`leaderboard(rows, against="demand")`).
 
     Models: `blend` (the forecast plans are made from), its members with mean and median only, and `mean_7`, the mean
     of the days on offer in the week up to the origin. `members` says which take part (smoothing, theta, tsb, boosting,
-    arima; default: as in the settings). At `level` category, items are the composites “category (unit)” of
-    `history.category`: kilograms and packs are never added up. Items: those sold in the candidate days up to the
-    origin. Models are fitted on what was known at an origin and reused for at most `refit_days`. Target days after the
-    end of the data are left out.
+    arima; default: as in the settings). `arima` forecasts categories, to which the blend of items is brought into line:
+    it has no rows of its own, and shows in those of the blend. At `level` category, items are the composites “category
+    (unit)” of `history.category`: kilograms and packs are never added up, and sales stand for demand (nothing is
+    hidden). Items: those sold in the candidate days up to the origin. Models are fitted on what was known at an origin
+    and reused until they are `refit_days` old. Target days after the end of the data are left out.
 
     Raises `ConfigError` (arguments), `DataError` (days outside the data) and `ForecastError` (too little history).
     """
-    chosen = _settings(settings or Settings(), members, horizon, step)
+    chosen = _settings(settings or Settings(), members, horizon, step, refit_days)
     if level not in LEVELS:
         raise ConfigError(f"Unknown level {level}: choose from {', '.join(LEVELS)}.")
     name = one_store(tables, store)
     mine = tables.for_store(name)
-    origins = _origins(mine, pd.Timestamp(first), pd.Timestamp(last), step)
+    origins = _origins(mine, _day(first, "first"), _day(last, "last"), step)
     rolling = _item_prospects if level == "item" else _category_prospects
     ahead = rolling(mine, origins, horizon, chosen, seed, refit_days, progress)
     forecasts = pd.concat([origin_rows(prospect) for prospect in ahead], ignore_index=True)
@@ -96,25 +102,51 @@ def backtest(
     return rows[list(COLUMNS)]
 
 
-def _settings(settings: Settings, members: Iterable[str] | None, horizon: int, step: int) -> Settings:
+def _day(value: object, which: str) -> pd.Timestamp:
+    """The day of the `which` (first or last) origin; `ConfigError` for what is none."""
+    try:
+        day = pd.Timestamp(value) if isinstance(value, str | date | np.datetime64) else pd.NaT
+    except ValueError:
+        day = pd.NaT
+    if pd.isna(day):
+        raise ConfigError(f"The {which} origin of a backtest is a day such as 2024-05-31, not “{value}”.")
+    return day.tz_localize(None).normalize()
+
+
+def _settings(settings: Settings, members: Iterable[str] | None, horizon: int, step: int, refit_days: int) -> Settings:
     """The settings with the members asked for, planning from the day after the origin, and far enough ahead."""
-    if horizon < 1 or step < 1:
-        raise ConfigError(f"A backtest needs a horizon and a step of at least 1 day; got {horizon} and {step}.")
+    given = {"horizon": horizon, "step": step, "refit_days": refit_days}
+    wrong = [f"{name} {days}" for name, days in given.items() if not (isinstance(days, Integral) and days >= 1)]
+    if wrong:
+        raise ConfigError(f"A backtest counts in whole days, at least 1; got {', '.join(wrong)}.")
     longest = max(horizon, settings.forecast.horizon_days)
     chosen = settings.override(shop__lead_time_days=1, forecast__horizon_days=longest)
     if members is None:
         return chosen
-    wanted = set(members)
-    if wanted - set(MEMBERS):
-        unknown = ", ".join(sorted(wanted - set(MEMBERS)))
-        raise ConfigError(f"Unknown member(s) {unknown}: choose from {', '.join(MEMBERS)}.")
-    if "smoothing" not in wanted:
-        raise ConfigError("The member smoothing cannot be left out: the others fall back on it.")
+    wanted = _members(members)
     return chosen.override(**{f"forecast__{name}": name in wanted for name in MEMBERS if name != "smoothing"})
 
 
+def _members(members: Iterable[str]) -> set[str]:
+    """The members asked for (one may be given by its name alone); `ConfigError` when they cannot make a forecast."""
+    wanted = {members} if isinstance(members, str) else set(members)
+    if wanted - set(MEMBERS):
+        unknown = ", ".join(sorted(map(str, wanted - set(MEMBERS))))
+        raise ConfigError(f"Unknown member(s) {unknown}: choose from {', '.join(MEMBERS)}.")
+    if wanted == {"arima"}:
+        raise ConfigError(
+            "The member arima forecasts categories and has no rows of its own: it only moves the blend of the others. "
+            "Name others beside it, and compare the blend of smoothing and arima with that of smoothing."
+        )
+    if "smoothing" not in wanted:
+        raise ConfigError("The member smoothing cannot be left out: the others fall back on it.")
+    return wanted
+
+
 def _origins(tables: Tables, first: pd.Timestamp, last: pd.Timestamp, step: int) -> pd.DatetimeIndex:
-    """The origins that have at least one day of data after them."""
+    """The origins, every `step` days; each has at least one day of data before and after it."""
+    if first > last:
+        raise ConfigError(f"The first origin, {first:%Y-%m-%d}, is after the last, {last:%Y-%m-%d}: swap them.")
     start, end = tables.daily_sales["date"].min(), tables.daily_sales["date"].max()
     origins = pd.date_range(first, last, freq=pd.Timedelta(days=step), unit="us")
     usable = origins[(origins > start) & (origins < end)]
@@ -148,7 +180,13 @@ def _category_prospects(
     """The same for the composites of categories as they were known at each origin; closed days are no origin."""
     items: FittedModels | None = None
     chosen, store = category_settings(settings, 0), tables.stores[0]
-    for stage, origin in _stages(origins[origins.isin(tables.daily_sales["date"])]):
+    of_open_days = origins[origins.isin(tables.daily_sales["date"])]
+    if of_open_days.empty:
+        raise DataError(
+            f"daily_sales: no sales on any of the {len(origins)} origins (first: {origins[0]:%Y-%m-%d}); categories "
+            "are forecast from open days.", "Choose other days.",
+        )  # fmt: skip
+    for stage, origin in _stages(of_open_days):
         composites = category_tables(tables, origin, chosen.history)
         if items is None or _too_old(items, origin, refit_days):
             progress(f"{stage}, fitting")
@@ -212,6 +250,7 @@ def _observed(tables: Tables, until: pd.Timestamp, settings: Settings, level: st
         store=history.store,
         actual=panel["sold"],
         sold_out=panel["sold_out_probability"] > SOLD_OUT,
+        hidden=panel["hidden"].where(panel["demand_weight"] > 0),
         price_actual=panel["full_price"],
     )
     bought = valid_costs(seen.wholesale, settings.history)[0].rename(columns={"wholesale_price": "cost_actual"})

@@ -2,18 +2,22 @@
 
 Rows are those of `backtest`: one per model, origin, target date and item. Every metric is called `metric(rows)` and
 gives one number; a row that a metric cannot use (no band, no scale) is left out of it, and without any row it is NaN.
+
+Forecasts are of sales had nothing sold out. Sales of a day that sold out are less, so that a right forecast looks too
+high against sales. Against `demand` (sales and what stock-outs hid, clearance included) it does not; but that is itself
+an estimate, and what it gets wrong the forecasts have learnt the same way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replenish.errors import ConfigError
+from replenish.errors import ConfigError, DataError
 from replenish.forecast.intervals import QUANTILE_NAMES, QUANTILES
 
 Array = NDArray[np.float64]
@@ -23,9 +27,19 @@ OFFERED_ENOUGH = 0.5
 DAYS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "sold": lambda rows: rows["actual"] > 0,
     "offered": lambda rows: rows["offered"] >= OFFERED_ENOUGH,
-    "sold_out": lambda rows: rows["sold_out"],
+    "sold_out": lambda rows: rows["sold_out"].eq(True),
     "all": lambda rows: pd.Series(True, index=rows.index),
 }
+AGAINST: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "sales": lambda rows: rows["actual"],
+    "demand": lambda rows: rows["actual"] + _column(rows, "hidden"),
+}
+ORIGIN = "resampled origin"  # beside a column origin that is broken down by
+ROW = ("model", "origin", "store", "item_code", "horizon")
+NEEDED = (
+    *ROW, "actual", "sold_out", "offered", "price_assumed", "mean", *QUANTILE_NAMES, "cost_assumed", "cost_log_sd",
+    "cost_actual", "naive_mae", "naive_mse",
+)  # fmt: skip
 INTERVAL = (0.025, 0.975)
 PINBALL = (0.05, 0.95)
 NORMAL_80 = 1.2815515655446004
@@ -136,7 +150,7 @@ def _coverage(low: str, high: str) -> Callable[[pd.DataFrame], Terms]:
     def terms(rows: pd.DataFrame) -> Terms:
         actual, lower, upper = (_numbers(rows, name) for name in ("actual", low, high))
         inside = ((lower <= actual) & (actual <= upper)).astype(float)
-        return np.where(np.isfinite(lower) & np.isfinite(upper), inside, np.nan), _ones(rows)
+        return np.where(np.isfinite(actual + lower + upper), inside, np.nan), _ones(rows)
 
     return terms
 
@@ -201,60 +215,113 @@ def with_volume(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with `volume`: which third (low, middle, high) of the items its item is in by mean value sold."""
     value = (rows["actual"] * rows["price_assumed"]).groupby([rows["store"], rows["item_code"]]).mean().fillna(0.0)
     third = ((value.rank(method="first") - 1) * len(VOLUMES) // len(value)).astype(int)
-    return rows.join(third.map(dict(enumerate(VOLUMES))).rename("volume"), on=["store", "item_code"])
+    named = third.map(dict(enumerate(VOLUMES))).rename("volume")
+    return rows.drop(columns="volume", errors="ignore").join(named, on=["store", "item_code"])
 
 
-def _keys(by: str | Sequence[str], rows: pd.DataFrame) -> list[str]:
-    """The columns to break down by (one may be given by its name alone); `ConfigError` when the rows lack some."""
+def _column(rows: pd.DataFrame, name: str) -> pd.Series:
+    """A column of the rows; `ConfigError` when they have none of that name."""
+    if name not in rows.columns:
+        there = ", ".join(map(str, rows.columns))
+        raise ConfigError(f"Rows of the backtest: no column {name}. There are: {there}.")
+    return rows[name]
+
+
+def _keys(by: str | Sequence[str], rows: pd.DataFrame, already: str) -> list[str]:
+    """The columns to break down by (one may be given by its name alone), each once, without the one there `already`."""
     keys = [by] if isinstance(by, str) else list(by)
-    unknown = [name for name in keys if name not in rows.columns]
-    if unknown:
-        raise ConfigError(
-            f"Rows of the backtest: no column {', '.join(unknown)}. There are: {', '.join(map(str, rows.columns))}."
+    for name in keys:
+        _column(rows, name)
+    return [name for name in dict.fromkeys(keys) if name != already]
+
+
+def checked_choice(what: str, value: str, choices: Iterable[str]) -> str:
+    """The value; `ConfigError` when it is not one of the choices."""
+    known = list(choices)
+    if value not in known:
+        raise ConfigError(f"Unknown {what} “{value}”: choose one of {', '.join(known)}.")
+    return value
+
+
+def scored(rows: pd.DataFrame, days: str = "sold", against: str = "sales") -> pd.DataFrame:
+    """The rows to score, for any metric: those of the kind of `days`, `actual` being what they are scored `against`.
+
+    `days`: sold, offered, sold_out or all. `against`: `sales`, or `demand`: sales and what stock-outs hid (`hidden`),
+    clearance included as in the forecasts; days that sold out at a time nobody knows have none and are left out. Naive
+    errors, the scale of MASE, RMSSE and pinball, stay those of sales.
+
+    Raises `ConfigError` for unknown `days`, `against` or columns, `DataError` for rows that are there twice.
+    """
+    kind = DAYS[checked_choice("days", days, DAYS)]
+    target = AGAINST[checked_choice("against", against, AGAINST)]
+    for name in NEEDED:
+        _column(rows, name)
+    twice = rows.duplicated(list(ROW))
+    if twice.any():
+        first = rows.loc[twice, list(ROW)].iloc[0]
+        raise DataError(
+            f"Rows of the backtest: {twice.sum():,} of {len(rows):,} rows are there twice (first: {first['model']}, "
+            f"item {first['item_code']}, {first['horizon']} days after {str(first['origin'])[:10]}).",
+            "Leave out one of each.",
         )
-    return keys
+    chosen = rows.assign(actual=target(rows))[kind(rows)]
+    return chosen[chosen["actual"].notna()]
 
 
-def calibration(rows: pd.DataFrame, by: str | Sequence[str] = (), days: str = "sold") -> pd.DataFrame:
-    """How often sales lay at or below each quantile, of the rows with bands.
+def sold_out_share(rows: pd.DataFrame) -> float:
+    """Share of the days on which the item sold that sold out; NaN without any."""
+    return float(scored(rows)["sold_out"].eq(True).mean())
+
+
+def calibration(
+    rows: pd.DataFrame, by: str | Sequence[str] = (), days: str = "sold", against: str = "sales"
+) -> pd.DataFrame:
+    """How often sales (or demand) lay at or below each quantile, of the rows with bands.
 
     Key (*by, quantile). Columns: share (of rows at or below), below (strictly: where goods come in whole packs the
-    quantile is right when its level lies between the two), rows. `by`, `days`: as for `leaderboard`.
+    quantile is right when its level lies between the two), rows. `by`, `days`, `against` and errors: as for
+    `leaderboard`.
     """
-    keys = _keys(by, rows)
-    scored = rows[DAYS[days](rows) & rows["q50"].notna() & rows["q05"].notna()]
+    keys = _keys(by, rows, "quantile")
+    chosen = scored(rows, days, against)
+    banded = chosen[chosen["q50"].notna() & chosen["q05"].notna()]
     parts = [
-        scored.assign(quantile=q, share=scored["actual"] <= scored[name], below=scored["actual"] < scored[name])
+        banded.assign(quantile=q, share=banded["actual"] <= banded[name], below=banded["actual"] < banded[name])
         for name, q in zip(QUANTILE_NAMES, QUANTILES, strict=True)
     ]
     columns = {"share": ("share", "mean"), "below": ("below", "mean"), "rows": ("share", "size")}
     long = pd.concat(parts, ignore_index=True)
-    return long.groupby([*keys, "quantile"], observed=True).agg(**columns).reset_index()
+    return long.groupby([*keys, "quantile"], observed=True, dropna=False).agg(**columns).reset_index()
 
 
 def leaderboard(
-    rows: pd.DataFrame, by: str | Sequence[str] = (), days: str = "sold", draws: int = 1000, seed: int = 0
+    rows: pd.DataFrame,
+    by: str | Sequence[str] = (),
+    days: str = "sold",
+    draws: int = 1000,
+    seed: int = 0,
+    against: str = "sales",
 ) -> pd.DataFrame:
     """Every metric per model and group, best WAPE first within the group.
 
     Key (*by, model). Columns: `rows` (number scored), and for each metric its value, `_low` and `_high`: the 95 %
     interval from `draws` resamples of whole origins, the same for all models (days of one origin hang together).
-    `by`: columns of the rows, for example category or horizon. `days`: sold, offered, sold_out or all.
+    `by`: columns of the rows, for example category or horizon; rows without a value there are a group of their own.
+    `days`: sold, offered, sold_out or all. `against`: sales or demand (see `scored`).
 
-    Raises `ConfigError` for unknown `days` or columns.
+    Raises `ConfigError` for unknown `days`, `against` or columns, `DataError` for rows that are there twice.
     """
-    if days not in DAYS:
-        raise ConfigError(f"Unknown days “{days}”: choose one of {', '.join(DAYS)}.")
-    keys = _keys(by, rows)
-    scored = rows[DAYS[days](rows)]
-    key = [*keys, "model"]
-    sums = _sums_by_origin(scored, key)
-    weights = _resamples(pd.Index(scored["origin"].unique()), draws, seed)
-    scores = {name: _scores(group, weights) for name, group in sums.groupby(level=key, sort=True)}
+    if draws < 0:
+        raise ConfigError(f"Draws cannot be negative; got {draws}.")
+    key = [*_keys(by, rows, "model"), "model"]
+    chosen = scored(rows, days, against)
+    sums = _sums_by_origin(chosen, key)
+    weights = _resamples(pd.Index(chosen["origin"].unique()), draws, seed)
+    scores = {name: _scores(group, weights) for name, group in sums.groupby(level=key, sort=True, dropna=False)}
     names = ["rows", *(f"{metric.name}{part}" for metric in METRICS for part in ("", "_low", "_high"))]
-    index = pd.MultiIndex.from_tuples(list(scores), names=key) if scores else sums.droplevel("origin").index[:0]
+    index = pd.MultiIndex.from_tuples(list(scores), names=key) if scores else sums.droplevel(ORIGIN).index[:0]
     table = pd.DataFrame(list(scores.values()), index=index, columns=names)
-    return table.reset_index().sort_values([*keys, "wape"], ignore_index=True)
+    return table.reset_index().sort_values([*key[:-1], "wape"], ignore_index=True)
 
 
 def _sums_by_origin(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
@@ -263,7 +330,8 @@ def _sums_by_origin(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     for metric in METRICS:
         columns[f"{metric.name}_above"], columns[f"{metric.name}_below"] = metric.usable(rows)
     terms = pd.DataFrame(columns, index=rows.index)
-    return terms.groupby([rows[name] for name in [*key, "origin"]], observed=True).sum()
+    groups = [*(rows[name] for name in key), rows["origin"].rename(ORIGIN)]
+    return terms.groupby(groups, observed=True, dropna=False).sum()
 
 
 def _resamples(origins: pd.Index, draws: int, seed: int) -> pd.DataFrame:
@@ -274,7 +342,7 @@ def _resamples(origins: pd.Index, draws: int, seed: int) -> pd.DataFrame:
 
 
 def _scores(sums: pd.DataFrame, weights: pd.DataFrame) -> dict[str, float]:
-    count = weights[sums.index.get_level_values("origin")].to_numpy(dtype=float)
+    count = weights[sums.index.get_level_values(ORIGIN)].to_numpy(dtype=float)
     out: dict[str, float] = {"rows": int(sums["rows"].sum())}
     for metric in METRICS:
         above, below = (sums[f"{metric.name}_{part}"].to_numpy() for part in ("above", "below"))
