@@ -38,13 +38,16 @@ def rewrite(path: Path, member: str, content: bytes) -> None:
             archive.writestr(name, content if name == member else old)
 
 
-def test_a_bundle_comes_back_as_it_was(path: Path, bundle: Bundle) -> None:
-    loaded = load_bundle(path, "forecast", version=2)
+def assert_same(loaded: Bundle, bundle: Bundle) -> None:
     assert (loaded.texts, loaded.meta) == (bundle.texts, bundle.meta)
     np.testing.assert_array_equal(loaded.arrays["weights"], bundle.arrays["weights"])
     assert list(loaded.frames) == list(bundle.frames)
     for name, frame in bundle.frames.items():
         pd.testing.assert_frame_equal(loaded.frames[name], frame, check_freq=False)
+
+
+def test_a_bundle_comes_back_as_it_was(path: Path, bundle: Bundle) -> None:
+    assert_same(load_bundle(path, "forecast", version=2), bundle)
 
 
 def test_the_same_models_give_the_same_file(path: Path, bundle: Bundle, tmp_path: Path) -> None:
@@ -68,6 +71,28 @@ def test_a_changed_part_is_refused(path: Path) -> None:
 def test_a_cut_file_is_refused(path: Path, keep: int) -> None:
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(StorageError, match="is damaged"):
+        load_bundle(path, "forecast", version=2)
+
+
+def test_a_file_with_a_flipped_bit_is_as_it_was_or_refused(path: Path, bundle: Bundle) -> None:
+    """300 bits drawn anywhere: bits of no meaning (a time) leave the bundle as it is, all others are damage."""
+    whole, refused = path.read_bytes(), 0
+    for bit in np.random.default_rng(0).integers(0, 8 * len(whole), 300):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << (bit % 8)
+        path.write_bytes(changed)
+        try:
+            assert_same(load_bundle(path, "forecast", version=2), bundle)
+        except StorageError:
+            refused += 1
+    assert 200 < refused < 300
+
+
+def test_a_file_that_says_it_is_encrypted_is_refused(path: Path) -> None:
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(whole)
+    with pytest.raises(StorageError, match=r"is damaged .*encrypted"):
         load_bundle(path, "forecast", version=2)
 
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import lzma
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +28,11 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 ADVICE = "Fit the models again (delete the file, then plan)."
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the same models give the same file, byte for byte
+# What reading a damaged archive raises: one changed bit can turn a size, an offset, a flag or the way of packing.
+DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, LookupError, EOFError, OSError, ValueError,
+    RuntimeError, MemoryError, OverflowError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ def load_bundle(path: str | Path, kind: str, version: int = 1) -> Bundle:
             parts = {name: archive.read(name) for name in manifest["parts"]}
     except FileNotFoundError:
         raise StorageError(f"{path}: there is no such file of fitted models. {ADVICE}") from None
-    except (zipfile.BadZipFile, KeyError, EOFError, OSError, ValueError, NotImplementedError) as error:
+    except DAMAGE as error:
         raise StorageError(f"{path}: the file of fitted models is damaged ({error}). {ADVICE}") from error
     _refuse_changed_parts(path, parts, manifest["parts"])
     return _from_parts(parts, manifest["meta"])
