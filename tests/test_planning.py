@@ -26,7 +26,7 @@ from replenish.records import FittedModels, Override, Plan, Tables
 from replenish.schemas import PLAN_LINES, check_table
 from replenish.sources.folder import tables_from_frames
 from replenish.store.fitted import load_models, save_models
-from tests.small_shop import SETTINGS, poisoned, small_frames
+from tests.small_shop import LAST, SETTINGS, poisoned, small_frames
 
 AS_OF = pd.Timestamp("2024-06-19")
 PLANNED = pd.Timestamp("2024-06-20")
@@ -99,6 +99,14 @@ def test_models_serve_the_days_after_but_not_before(shop: Tables, models: Fitted
         make_plan(shop, AS_OF - pd.Timedelta(days=1), 1, SETTINGS, models=models)
     with pytest.raises(ConfigError, match="belong to store “north”"):
         make_plan(shop, AS_OF, 1, SETTINGS, models=replace(models, store="north"))
+
+
+def test_the_hour_of_the_last_known_evening_does_not_matter(shop: Tables):
+    evening = build_history(shop, LAST + pd.Timedelta(hours=18), SETTINGS)
+    assert evening.as_of == LAST
+    pd.testing.assert_frame_equal(evening.panel, build_history(shop, str(LAST.date()), SETTINGS).panel)
+    with pytest.raises(DataError, match="2024-07-01 as the last known day is outside"):
+        build_history(shop, LAST + pd.Timedelta(hours=24), SETTINGS)
 
 
 def test_lead_time_moves_the_planned_day_not_the_known_one(shop: Tables, models: FittedModels):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pandas as pd
 import pytest
 
@@ -72,3 +74,12 @@ def test_only_what_was_known_counts_and_the_fingerprint_tells_the_day(tiny_frame
     assert early.daily_sales["date"].max() == pd.Timestamp("2023-06-20")
     assert early.wholesale["date"].max() == pd.Timestamp("2023-06-20")
     assert early.fingerprint not in (tables.fingerprint, category_tables(tables, DAY).fingerprint)
+
+
+def test_the_evening_may_be_text_or_a_date_whatever_the_hour(tiny_frames: Frames):
+    tables = tables_from_frames(tiny_frames)
+    expected = category_tables(tables, pd.Timestamp("2023-06-20"))
+    for evening in ("2023-06-20", date(2023, 6, 20), pd.Timestamp("2023-06-20 18:00")):
+        found = category_tables(tables, evening)
+        assert found.fingerprint == expected.fingerprint
+        pd.testing.assert_frame_equal(found.daily_sales, expected.daily_sales)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,9 @@ WEIGHT_DAYS = 90
 BASKET_DAYS = 28
 
 
-def category_tables(tables: Tables, as_of: pd.Timestamp, settings: HistorySettings | None = None) -> Tables:
+def category_tables(
+    tables: Tables, as_of: date | pd.Timestamp | str, settings: HistorySettings | None = None
+) -> Tables:
     """Tables whose items are the composites “category (unit)”, from what was known on the evening of `as_of`.
 
     Quantities are sums [unit]. Full and wholesale price of a day are those of the basket sold in the 28 days up to it,
@@ -30,13 +33,14 @@ def category_tables(tables: Tables, as_of: pd.Timestamp, settings: HistorySettin
     No hour of the last sale: a category does not sell out while one of its items is left, and with hundreds of sales a
     day the silence test would only measure at what minute the shop closed. So sales stand for demand.
     """
-    known = tables.up_to(as_of)
+    day = pd.Timestamp(as_of).normalize()
+    known = tables.up_to(day)
     names = _composites(known.items)
     sales = known.daily_sales.merge(names, on=["store", "item_code"], validate="m:1")
     valid = _valid_costs(known.wholesale, settings or HistorySettings())
     price, cost = _basket_prices(sales, valid)
-    items = _items(known.items, names, sales, valid, as_of)
-    mark = hashlib.sha256(f"category {tables.fingerprint} {as_of:%Y-%m-%d}".encode()).hexdigest()
+    items = _items(known.items, names, sales, valid, day)
+    mark = hashlib.sha256(f"category {tables.fingerprint} {day:%Y-%m-%d}".encode()).hexdigest()
     return replace(
         known, items=items, daily_sales=_daily(sales, price), wholesale=cost, stock=None, orders=None,
         competitor_prices=None, fingerprint=mark,

@@ -91,7 +91,7 @@ def _past(
     """The history that is at hand, or a new one; `ConfigError` when that at hand is of another store or evening."""
     if history is None:
         return build_history(tables, as_of, settings, store)
-    if history.as_of != pd.Timestamp(as_of) or store not in (None, history.store):
+    if history.as_of != pd.Timestamp(as_of).normalize() or store not in (None, history.store):
         raise ConfigError(
             f"This history is of store “{history.store}” up to {history.as_of:%Y-%m-%d}, not of "
             f"“{store or history.store}” up to {pd.Timestamp(as_of):%Y-%m-%d}. Leave it out or build it again."
@@ -234,8 +234,8 @@ def candidate_codes(history: DemandHistory, settings: Settings, must_list: Itera
 
 
 def checked_day(tables: Tables, as_of: date | pd.Timestamp | str) -> pd.Timestamp:
-    """`as_of` as a day inside the data; `DataError` when it is outside."""
-    day = pd.Timestamp(as_of)
+    """`as_of` as a day inside the data, whatever the hour; `DataError` when it is outside."""
+    day = pd.Timestamp(as_of).normalize()
     first, last = tables.daily_sales["date"].min(), tables.daily_sales["date"].max()
     if not first < day <= last:
         raise DataError(
