@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -14,16 +13,13 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from replenish.errors import ConfigError, DataError
+from replenish.fingerprint import fingerprint
 from replenish.records import Finding, Tables
 from replenish.schemas import (
-    DAILY_SALES,
     DEFAULT_STORE,
-    INTRADAY_SALES,
     ITEMS,
-    PANDAS_DTYPE,
     SALES,
     TABLES,
-    Column,
     Table,
     check_table,
 )
@@ -217,32 +213,6 @@ def _silent_categories(items: pd.DataFrame, daily: pd.DataFrame) -> list[Finding
     advice = "They get no forecast and no cover. Correct the category names if this is not meant."
     what = "categories without items that were ever sold"
     return [Finding("warning", "items", what, len(names), len(every), tuple(names.head(EXAMPLES)), advice)]
-
-
-# ---------------------------------------------------------------- fingerprint
-
-
-def fingerprint(tables: Tables) -> str:
-    """SHA-256 of the content: the same for CSV and Parquet, any folder and any order of rows."""
-    digest = hashlib.sha256()
-    declared = {**TABLES, DAILY_SALES.name: DAILY_SALES, INTRADAY_SALES.name: INTRADAY_SALES}
-    for name in sorted(declared):
-        frame = getattr(tables, name, None)
-        if frame is not None:
-            digest.update(f"{name}:{len(frame)}:".encode())
-            digest.update(_row_hashes(frame, declared[name]))
-    return digest.hexdigest()
-
-
-def _row_hashes(frame: pd.DataFrame, table: Table) -> bytes:
-    dtypes = {c.name: _hashed_dtype(c) for c in table.columns}
-    hashes = pd.util.hash_pandas_object(frame[table.names].astype(dtypes), index=False)
-    return hashes.sort_values().to_numpy(dtype="<u8").tobytes()
-
-
-def _hashed_dtype(column: Column) -> str:
-    """Flags and counts with gaps come as other dtypes than without: numbers hash as floating point."""
-    return PANDAS_DTYPE[column.kind] if column.kind in ("text", "time", "date") else "float64"
 
 
 # ---------------------------------------------------------------- writing
