@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -24,6 +25,11 @@ def write_whole(path: str | Path, content: bytes) -> Path:
     except OSError as error:
         raise StorageError(f"{target}: {_cause(error)} Nothing was written.") from error
     return target
+
+
+def name_in_paths(name: str) -> str:
+    """A shop's name as part of a file's name: signs with a meaning in paths become “_”."""
+    return re.sub(r'[\\/:*?"<>|\x00-\x1f]|^\.+', "_", name)
 
 
 def _replace(target: Path, content: bytes) -> None:

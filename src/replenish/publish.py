@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from replenish.errors import ConfigError
-from replenish.files import write_whole
+from replenish.files import name_in_paths, write_whole
 from replenish.records import Plan
 from replenish.schemas import PLAN_CANDIDATES, PLAN_LINES, Column
 
@@ -52,8 +51,7 @@ def write_order(plan: Plan, path: str | Path) -> Path:
 
 def order_name(store: str, day: date | str, file_format: FileFormat | str, run_id: str = "") -> str:
     """The order file's name: store, day and the start of the run's number; signs with a meaning in paths become “_”."""
-    safe = re.sub(r'[\\/:*?"<>|\x00-\x1f]|^\.+', "_", store)
-    return "-".join(["order", safe, str(day), *([run_id[:8]] if run_id else [])]) + f".{file_format}"
+    return "-".join(["order", name_in_paths(store), str(day), *([run_id[:8]] if run_id else [])]) + f".{file_format}"
 
 
 def order_bytes(plan: Plan, file_format: FileFormat | str) -> bytes:
