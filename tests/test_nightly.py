@@ -58,7 +58,7 @@ def test_the_second_time_is_the_same_run_from_kept_models(folder: Path, settings
     assert (first.stores[0].status, second.stores[0].status) == ("planned", "same run")
     assert (second.stores[0].run_id, second.stores[0].files) == (first.stores[0].run_id, first.stores[0].files)
     assert second.exit_code == 0
-    assert len(list(Path(settings.storage.output).glob("models/*.zip"))) == 1
+    assert len(list(Path(settings.storage.output).glob("models/north/*.zip"))) == 1
 
 
 def test_stores_in_processes_of_their_own_give_the_same_run(folder: Path, settings: Settings) -> None:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from replenish.forecast.paths import sample_paths as sample_paths
     from replenish.forecast.reasons import forecast_reasons as forecast_reasons
     from replenish.history.category import category_tables as category_tables
-    from replenish.nightly import kept_models as kept_models
     from replenish.optimise.check import check_plan as check_plan
     from replenish.planning import (
         PlanningSession as PlanningSession,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from replenish.pricing.response import response_table as response_table
     from replenish.publish import order_bytes as order_bytes, order_name as order_name, write_order as write_order
     from replenish.records import Override as Override, Plan as Plan, Tables as Tables
+    from replenish.reuse import kept_models as kept_models
     from replenish.settings import Settings as Settings, load_settings as load_settings
     from replenish.simulate.comparison import simulate as simulate
     from replenish.sources.folder import load_tables as load_tables, load_transactions as load_transactions
@@ -64,7 +64,7 @@ _HOME = {
     "forecast_demand": "replenish.planning",
     "forecast_reasons": "replenish.forecast.reasons",
     "in_worker_process": "replenish.execution",
-    "kept_models": "replenish.nightly",
+    "kept_models": "replenish.reuse",
     "leaderboard": "replenish.evaluate.metrics",
     "line_values": "replenish.planning",
     "load_models": "replenish.store.fitted",

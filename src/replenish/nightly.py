@@ -16,13 +16,13 @@ import pandas as pd
 
 from replenish.errors import ConfigError, ReplenishError, SolverError, StorageError
 from replenish.execution import Backend, StoreResult, map_stores
-from replenish.planning import Progress, evening_before, fit_models, make_plan, silent
+from replenish.planning import evening_before, make_plan
 from replenish.publish import FORMATS, order_name, write_order
-from replenish.records import FittedModels, Tables
+from replenish.records import Tables
+from replenish.reuse import kept_models
 from replenish.settings import Settings
 from replenish.sources.folder import load_tables
 from replenish.store.database import open_store
-from replenish.store.fitted import load_models, models_path, save_models
 
 Status = Literal["planned", "same run", "failed"]
 LOCK_NAME = "nightly.lock"
@@ -70,10 +70,10 @@ def run_nightly(
 ) -> NightlyReport:
     """Plan every store of a folder for one day, store the runs and write the order files.
 
-    `date` is the planned day (default: `lead_time_days` after each store's own last day). Models kept from an earlier
-    run of the same evening are reused. What stops one store is in its report and stops no other. A batch that was
-    killed is completed by running it again: stores planned before come back as the same run. `progress(report, done,
-    total)` is called as stores finish.
+    `date` is the planned day (default: `lead_time_days` after each store's own last day). Kept models are used, fitted
+    again or made anew as they get older (`reuse.kept_models`). What stops one store is in its report and stops no
+    other. A batch that was killed is completed by running it again: stores planned before come back as the same run.
+    `progress(report, done, total)` is called as stores finish.
 
     Raises `DataError` when the folder cannot be read, `ConfigError` for unknown stores, `StorageError` when another
     batch is writing to the same output.
@@ -99,23 +99,6 @@ def plan_store(store: str, tables: Tables, settings: Settings, day: pd.Timestamp
     files = [write_order(run.plan, path) for path in order_paths(store, plan.summary["dates"][0], run.run_id, settings)]
     status: Status = "same run" if run.repeated else "planned"
     return StoreReport(store, status, run.run_id, tuple(map(str, files)), float(plan.summary["expected"]))
-
-
-def kept_models(
-    tables: Tables,
-    as_of: date | pd.Timestamp,
-    settings: Settings,
-    store: str,
-    seed: int = 0,
-    progress: Progress = silent,
-) -> FittedModels:
-    """The models kept for this store, evening, data and settings; fitted and kept when there are none."""
-    path = models_path(settings.storage.output, tables.fingerprint, store, as_of, settings, seed)
-    if path.is_file():
-        return load_models(path)
-    models = fit_models(tables, as_of, settings, store, seed, progress)
-    save_models(path, models)
-    return models
 
 
 def order_paths(store: str, day: str, run_id: str, settings: Settings) -> list[Path]:

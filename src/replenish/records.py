@@ -140,19 +140,26 @@ class PriceResponse:
 
 @dataclass(frozen=True)
 class FittedModels:
-    """Everything fitted for one store, kept and reused until stale (`store/models.py` writes it to disk).
+    """Everything fitted for one store, kept and reused until stale (`reuse.py`; `store/models.py` writes it to disk).
 
+    `fitted_as_of`: evening up to which the members know the data; `validated_as_of`: evening on which price response,
+    blend weights, bands and joint residuals were measured. `fingerprint`: of what the store knew on the first of these
+    (`fingerprint.known_fingerprint`). `settings`: those that decide what is fitted (`settings.fitting_settings`).
     `boosting`: LightGBM model text (empty: member not used). `frames`: smoothing, weights, carry, curve, arima,
-    residuals, paths, bands, horizon, launch (plain tables). `meta`: plain JSON. `fingerprint`: of the tables fitted on.
+    residuals, paths, bands, horizon, launch (plain tables). `meta`: plain JSON. `notes`: what the planner should know
+    of how they came about; not kept.
     """
 
     store: str
     fitted_as_of: pd.Timestamp
+    validated_as_of: pd.Timestamp
     fingerprint: str
+    settings: dict[str, Any]
     price_response: PriceResponse
     boosting: str
     frames: dict[str, pd.DataFrame]
     meta: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -297,9 +304,10 @@ class Solution:
 class Plan:
     """The plan of one store: `lines` and `candidates` as declared in `schemas.py`.
 
-    `summary` is plain JSON: dates, totals, rules with their values and whether they bind, solver, status, gap,
-    `promised`, `expected` (with standard error), `range_80`, and `demand_moved`
-    (from missing to listed items [money]). `cover` key (date, category): value, cover, required.
+    `summary` is plain JSON: dates, evenings up to which the models know the data and on which they were validated
+    (`models_as_of`, `models_validated_as_of`), totals, rules with their values and whether they bind, solver, status,
+    gap, `promised`, `expected` (with standard error), `range_80`, and `demand_moved` (from missing to listed items
+    [money]). `cover` key (date, category): value, cover, required.
     `forecast` key (item_code, date): mean and quantiles at the reference price. `price_curve` key (item_code, date,
     price): expected demand, best order, profit of every rung. `settings` is the full settings as JSON.
     """

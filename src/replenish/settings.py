@@ -19,6 +19,13 @@ FILE_NAME = "replenish.toml"
 ENV_PREFIX = "REPLENISH_"
 # Settings of earlier versions, as plans stored by them still hold.
 RETIRED = {"history": {"stockout_training_p", "stockout_recover_p", "stockout_min_sales"}}
+# What decides nothing that is fitted: all other sections, and these settings of the sections that do.
+FITTING_SECTIONS = ("shop", "history", "pricing", "forecast")
+BESIDE_FITTING = {
+    "shop": {"currency", "lead_time_days"},
+    "pricing": {"max_rungs", "support_days", "support_low", "support_high", "max_change", "min_markup"},
+    "forecast": {"candidate_days", "refit_days", "revalidate_days"},
+}
 
 
 class Section(BaseModel):
@@ -100,6 +107,15 @@ class ForecastSettings(Section):
     )
     half_life_days: float = Field(365.0, gt=0, description="recency half-life of training weights")
     candidate_days: int = Field(7, ge=1, description="an item sold within this many days up to as_of is a candidate")
+    refit_days: int = Field(
+        1, ge=1, description="kept models are fitted again on the data since when they are so many days old"
+    )
+    revalidate_days: int = Field(
+        7,
+        ge=1,
+        description="price response, blend weights, bands and joint residuals are measured again when they are so many "
+        "days old",
+    )
 
 
 class ScenarioSettings(Section):
@@ -209,6 +225,12 @@ def settings_of_run(body: Mapping[str, Any], origin: str) -> Settings:
         for section, values in body.items()
     }
     return build(kept, origin)
+
+
+def fitting_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that decide what is fitted as plain JSON, “section.key” → value."""
+    body = settings.model_dump(mode="json", include=set(FITTING_SECTIONS), exclude=BESIDE_FITTING)
+    return {f"{section}.{key}": value for section, values in body.items() for key, value in values.items()}
 
 
 def _explain(error: Any, origin: str) -> str:

@@ -34,7 +34,7 @@ def test_realised_margin_nets_returns_and_counts_clearance(tiny_frames: dict[str
 def test_a_day_without_sales_cannot_be_replayed(tiny_frames: dict[str, pd.DataFrame]) -> None:
     tables = tables_from_frames(tiny_frames)
     last = tables.daily_sales["date"].max()
-    nothing = FittedModels("main", last, "", PriceResponse(pd.DataFrame(), pd.DataFrame()), "", {}, {})
+    nothing = FittedModels("main", last, last, "", {}, PriceResponse(pd.DataFrame(), pd.DataFrame()), "", {}, {})
     days = pd.DatetimeIndex([last + timedelta(days=40)])
     with pytest.raises(DataError, match="nothing to replay"):
         replay_shop(tables, days, nothing, Settings())

@@ -35,7 +35,7 @@ def _world(tables: Tables, models: FittedModels, days: int) -> tuple[Tables, Pla
     """A sound plan for so many days, and the scenarios it was judged on."""
     ahead = look_ahead(tables, AS_OF, days, QUICK, models)
     planned = plan_days(ahead, no_stock(), QUICK)
-    plan = assemble_plan(planned, ahead.history, ahead.forecast, QUICK, (), 0, tables.fingerprint, "2024-06-19")
+    plan = assemble_plan(planned, ahead.history, ahead.forecast, QUICK, (), 0, tables.fingerprint, models)
     return tables, plan, {f"{d.date:%Y-%m-%d}": d.fresh for d in planned}
 
 

@@ -93,6 +93,11 @@ def test_whatever_decides_the_numbers_makes_another_run(change: dict[str, object
     assert run_identity(without(plan, **change), VERSIONS) != run_identity(plan, VERSIONS)
 
 
+@pytest.mark.parametrize("known", ["models_as_of", "models_validated_as_of", "models_fingerprint"])
+def test_models_that_know_something_else_make_another_run(known: str) -> None:
+    assert run_identity(make_plan(**{known: "2023-06-29"}), VERSIONS) != run_identity(make_plan(), VERSIONS)
+
+
 def test_dates_and_versions_make_another_run() -> None:
     plan = make_plan()
     assert run_identity(make_plan(first_date="2023-07-02"), VERSIONS) != run_identity(plan, VERSIONS)

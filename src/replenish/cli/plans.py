@@ -110,7 +110,6 @@ def _make(
     """The plan, with models that are kept for the next time, and what is `asked` for: the worth of its rules
     (“rule_values”), and of the lines of some items (“line_values”)."""
     from replenish.locks import read_lock_file
-    from replenish.nightly import kept_models
     from replenish.planning import (
         Kept,
         evening_before,
@@ -121,6 +120,7 @@ def _make(
         replan,
         rule_values,
     )  # fmt: skip
+    from replenish.reuse import kept_models
     from replenish.sources.folder import load_tables
 
     progress("read the tables")

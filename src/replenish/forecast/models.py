@@ -25,7 +25,7 @@ from replenish.forecast.surprise import SHARES, Surprise, carried, carry_over, s
 from replenish.forecast.theta import theta_forecasts
 from replenish.forecast.unrest import unrest
 from replenish.records import FittedModels, JointErrors, PriceResponse
-from replenish.settings import Settings
+from replenish.settings import Settings, fitting_settings
 
 Array = NDArray[np.float64]
 MIN_HISTORY_DAYS = 60
@@ -79,7 +79,9 @@ def fit_forecast(
     meta = {"share": judged.share, "persistence": joint.persistence, "spread": joint.spread,
             "linear": bands.linear, "square": bands.square, "edges": list(bands.edges),
             "categories": list(members.categories), "theta": members.theta, "tsb": members.tsb}  # fmt: skip
-    return FittedModels(store, m.dates[-1], fingerprint, response, members.boosting, frames, meta)
+    evening = m.dates[-1]
+    chosen = fitting_settings(settings)
+    return FittedModels(store, evening, evening, fingerprint, chosen, response, members.boosting, frames, meta)
 
 
 def _validation_days(days: int, items: int, settings: Settings) -> int:
@@ -93,7 +95,8 @@ def refit_members(
     """The members fitted again on the whole panel; blend weights, reconciliation share, bands and residuals stay.
 
     Those are measured on months of validation days, which a week more hardly changes; it saves three quarters of
-    the time of `fit_forecast`.
+    the time of `fit_forecast`. Nothing is taken over from the earlier members: however often models were fitted again
+    since they were validated, the last time gives the same.
     """
     days = len(m.dates)
     members = _fit_members(m, settings, seed, days, bool(fitted.boosting))

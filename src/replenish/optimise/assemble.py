@@ -19,7 +19,7 @@ from replenish.optimise.rounds import chosen_lines
 from replenish.optimise.split import DECISIONS, mixed_lines, split_gain
 from replenish.optimise.week import BOUND_KIND, WeekSolution
 from replenish.pricing.substitution import Switching
-from replenish.records import DemandForecast, DemandHistory, Override, Plan, Scenarios, Solution
+from replenish.records import DemandForecast, DemandHistory, FittedModels, Override, Plan, Scenarios, Solution
 from replenish.schemas import PLAN_CANDIDATES, PLAN_LINES
 from replenish.settings import Settings
 from replenish.units import quantity_text
@@ -141,7 +141,7 @@ def judge_day(day: SolvedDay, habits: ShopHabits, settings: Settings) -> DayPlan
 
 def assemble_plan(
     days: Sequence[DayPlan], history: DemandHistory, forecast: DemandForecast, settings: Settings,
-    overrides: tuple[Override, ...], seed: int, fingerprint: str, models_as_of: str,
+    overrides: tuple[Override, ...], seed: int, fingerprint: str, models: FittedModels,
 ) -> Plan:  # fmt: skip
     """The plan record of the solved days (see `records.Plan`)."""
     names = history.items.set_index("item_code")["item_name"]
@@ -150,7 +150,7 @@ def assemble_plan(
     cover = pd.concat([_cover(d) for d in days], ignore_index=True)
     curves = pd.concat([price_curve(d.problem.menu, d.solution).assign(date=d.date) for d in days], ignore_index=True)
     table = pd.concat([_forecast(d, forecast) for d in days], ignore_index=True)
-    summary = _summary(days, history, lines, forecast, settings, seed, models_as_of)
+    summary = _summary(days, history, lines, forecast, settings, seed, models)
     return Plan(
         history.store,
         lines,
@@ -259,7 +259,7 @@ def _summary(
     forecast: DemandForecast,
     settings: Settings,
     seed: int,
-    models_as_of: str,
+    models: FittedModels,
 ) -> dict[str, Any]:
     profit, shop = _totals(days)
     # Days are judged on the same past days, so their errors are added up, not averaged out.
@@ -271,7 +271,9 @@ def _summary(
     return {
         "dates": [f"{d.date:%Y-%m-%d}" for d in days],
         "as_of": f"{history.as_of:%Y-%m-%d}",
-        "models_as_of": models_as_of,
+        "models_as_of": f"{models.fitted_as_of:%Y-%m-%d}",
+        "models_validated_as_of": f"{models.validated_as_of:%Y-%m-%d}",
+        "models_fingerprint": models.fingerprint,
         "currency": settings.shop.currency,
         "items_listed": len(lines),
         "candidates": sum(len(d.candidates) for d in days),

@@ -7,6 +7,7 @@ from datetime import date
 
 import pandas as pd
 
+from replenish.fingerprint import known_fingerprint
 from replenish.forecast.hierarchy import with_item_sums
 from replenish.forecast.models import fit_forecast
 from replenish.history.category import category_tables
@@ -98,7 +99,8 @@ def fit_category_models(
     answer = _composite_response(items.price_response, history)
     progress("demand models of the categories")
     matrix = history_matrix(composites, history, answer, settings)
-    return fit_forecast(matrix, answer, settings, items.store, composites.fingerprint, seed)
+    mark = known_fingerprint(composites, history.store, history.as_of)
+    return fit_forecast(matrix, answer, settings, items.store, mark, seed)
 
 
 def category_settings(settings: Settings, count: int) -> Settings:

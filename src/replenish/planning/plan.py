@@ -72,7 +72,7 @@ def replan(
         locks,
         seed,
         tables.fingerprint,
-        f"{ahead.models.fitted_as_of:%Y-%m-%d}",
+        ahead.models,
     )
     progress("check")
     faults = check_plan(plan, tables, {f"{p.date:%Y-%m-%d}": p.fresh for p in plans}, chosen)

@@ -9,6 +9,7 @@ from datetime import date
 import pandas as pd
 
 from replenish.errors import ConfigError, DataError
+from replenish.fingerprint import known_fingerprint
 from replenish.forecast.costs import forecast_costs
 from replenish.forecast.demand import forecast_matrix
 from replenish.forecast.features import PanelMatrix, panel_matrix, with_assortment
@@ -19,7 +20,7 @@ from replenish.optimise.scenarios import ResidualPool, residual_pool
 from replenish.planning.opening import OpenDays
 from replenish.pricing.response import estimate_response as _estimate
 from replenish.records import CostForecast, DemandForecast, DemandHistory, FittedModels, PriceResponse, Tables
-from replenish.settings import Settings
+from replenish.settings import Settings, fitting_settings
 
 Progress = Callable[[str], None]
 
@@ -132,19 +133,23 @@ def refit_demand(
     models: FittedModels,
     settings: Settings | None = None,
     seed: int = 0,
+    progress: Progress = silent,
     history: DemandHistory | None = None,
 ) -> FittedModels:
     """The demand models fitted again on what was known on the evening of `as_of`.
 
     The price response stays, and so do blend weights, bands and residuals (see `forecast.models.refit_members`).
-    `history`: as in `fit_models`.
+    `history`: as in `fit_models`. `ConfigError` for models of another store or shop, of other settings or of a later
+    evening.
     """
     chosen = settings or Settings()
+    progress("history")
     past = _past(tables, as_of, chosen, models.store, history)
-    response = _for_items(models.price_response, past)
-    matrix = history_matrix(tables, past, response, chosen)
-    kept = replace(models, price_response=response)
-    return refit_members(matrix, kept, chosen, tables.fingerprint, seed)
+    _check_models(models, past, chosen)
+    progress("demand models")
+    matrix = history_matrix(tables, past, _for_items(models.price_response, past), chosen)
+    mark = known_fingerprint(tables, past.store, past.as_of)
+    return refit_members(matrix, models, chosen, mark, seed)
 
 
 def look_ahead(
@@ -162,13 +167,14 @@ def look_ahead(
     """History and forecasts for the planned days: those open among `days` days from `lead_time_days` after `as_of` on.
 
     A closed day is never the first: the plan then begins with the next open one (`opening.OpenDays`). `history`: as in
-    `fit_models`.
+    `fit_models`. `models` may be some days old; the forecast's notes say how old, and whether the data they were fitted
+    on have changed since. `ConfigError` for models of another store or shop, of other settings or of a later evening.
     """
     chosen = settings or Settings()
     progress("history")
     past = _past(tables, as_of, chosen, store, history)
     given = models or _fit(tables, past, chosen, seed, progress)
-    _check_models(given, past)
+    _check_models(given, past, chosen)
     fitted = replace(given, price_response=_for_items(given.price_response, past))
     progress("forecast")
     matrix = history_matrix(tables, past, fitted.price_response, chosen)
@@ -176,6 +182,7 @@ def look_ahead(
     dates = opening.planned(past.as_of, chosen.shop.lead_time_days, days)
     codes = candidate_codes(past, chosen, must_list)
     forecast = forecast_matrix(matrix, fitted, past.items, codes, dates)
+    forecast = replace(forecast, notes=(*forecast.notes, *_model_notes(tables, given, past.as_of)))
     return Prospect(past, fitted, matrix, forecast, forecast_costs(matrix, codes, dates), dates)
 
 
@@ -206,7 +213,8 @@ def _fit(tables: Tables, history: DemandHistory, settings: Settings, seed: int, 
     response = _estimate(history, settings.pricing)
     progress("demand models")
     matrix = history_matrix(tables, history, response, settings)
-    return fit_forecast(matrix, response, settings, history.store, tables.fingerprint, seed)
+    mark = known_fingerprint(tables, history.store, history.as_of)
+    return fit_forecast(matrix, response, settings, history.store, mark, seed)
 
 
 def history_matrix(tables: Tables, history: DemandHistory, response: PriceResponse, settings: Settings) -> PanelMatrix:
@@ -246,7 +254,8 @@ def checked_day(tables: Tables, as_of: date | pd.Timestamp | str) -> pd.Timestam
     return day
 
 
-def _check_models(models: FittedModels, history: DemandHistory) -> None:
+def _check_models(models: FittedModels, history: DemandHistory, settings: Settings) -> None:
+    """`ConfigError` for models that are not of this store, shop or settings, or that know later days."""
     if models.store != history.store:
         raise ConfigError(f"These models belong to store “{models.store}”, not “{history.store}”. Fit them again.")
     if models.fitted_as_of > history.as_of:
@@ -254,6 +263,33 @@ def _check_models(models: FittedModels, history: DemandHistory) -> None:
             f"These models know data up to {models.fitted_as_of:%Y-%m-%d}, later than {history.as_of:%Y-%m-%d}. "
             "Fit them again."
         )
+    wanted = fitting_settings(settings)
+    others = [f"{k} ({models.settings.get(k)}, now {v})" for k, v in wanted.items() if models.settings.get(k) != v]
+    if others:
+        raise ConfigError(f"These models were fitted with other settings: {', '.join(others)}. Fit them again.")
+    codes = models.frames["smoothing"]["item_code"]
+    unknown = codes[~codes.isin(history.items["item_code"])]
+    if len(unknown):
+        raise ConfigError(
+            f"{len(unknown)} of the {len(codes)} items of these models are not in the data (first: {unknown.iloc[0]}): "
+            "they belong to another shop, or the items were taken out of the table. Fit them again."
+        )
+
+
+def _model_notes(tables: Tables, models: FittedModels, as_of: pd.Timestamp) -> tuple[str, ...]:
+    """How the models came about, how old their parts are, and whether the data they know have changed since."""
+    parts = {"demand models": models.fitted_as_of, "price response, blend weights and bands": models.validated_as_of}
+    old = [f"{what} of {day:%Y-%m-%d} ({_days_old(day, as_of)})" for what, day in parts.items() if day < as_of]
+    ages = (f"kept models are used: {', '.join(old)}",) if old else ()
+    if models.fingerprint == known_fingerprint(tables, models.store, models.fitted_as_of):
+        return (*models.notes, *ages)
+    changed = f"the data up to {models.fitted_as_of:%Y-%m-%d} are not those that the models were fitted on"
+    return (*models.notes, *ages, changed)
+
+
+def _days_old(day: pd.Timestamp, as_of: pd.Timestamp) -> str:
+    days = (as_of - day).days
+    return "1 day old" if days == 1 else f"{days} days old"
 
 
 def _for_items(response: PriceResponse, history: DemandHistory) -> PriceResponse:

@@ -159,7 +159,7 @@ class Planner:
             return self.fitted[wanted]
         if (view.as_of - self.models.fitted_as_of).days < REFIT_DAYS:
             return self.models
-        return refit_demand(view.tables, view.as_of, self.models, self.settings, self.seed, history)
+        return refit_demand(view.tables, view.as_of, self.models, self.settings, self.seed, history=history)
 
     def with_costs(self, ahead: Prospect, evening: Evening) -> Prospect:
         """The prospect with tomorrow's wholesale prices as known."""

@@ -1,43 +1,77 @@
-"""Fitted models kept on disk and found again: the same data, day, settings and versions never fit twice."""
+"""Fitted models kept on disk and found again, a file for each evening they were fitted on."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
+from replenish.files import name_in_paths
 from replenish.records import FittedModels, PriceResponse
-from replenish.settings import Settings
+from replenish.settings import Settings, fitting_settings
 from replenish.store.identity import installed_versions
 from replenish.store.models import Bundle, load_bundle, save_bundle
 
 KIND = "models"
-VERSION = 13
-# Sections that decide what is fitted; rules, scenarios and solver do not.
-SECTIONS = ("shop", "history", "pricing", "forecast")
+VERSION = 14
+FILES_KEPT = 14  # per store, whatever the settings
+LEAST_AGE_S = 24 * 3600.0  # a younger file may be what another process is about to read
 
 
-def models_path(
-    folder: str | Path, fingerprint: str, store: str, as_of: date | pd.Timestamp, settings: Settings, seed: int
-) -> Path:
-    """Where the models fitted for this store, evening, data, settings and library versions are kept."""
-    body = settings.model_dump(mode="json")
-    parts = [VERSION, fingerprint, store, f"{as_of:%Y-%m-%d}", {k: body[k] for k in SECTIONS}, seed]
-    parts.append(installed_versions())
-    name = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-    return Path(folder) / "models" / f"{as_of:%Y-%m-%d}-{name}.zip"
+@dataclass(frozen=True)
+class ModelFolder:
+    """Models of one store under `output`, fitted alike: with the same settings, seed and library versions.
+
+    A file's name begins with its evening; what else decides is hashed behind it. The data are not part of the name:
+    whether they are still those of the models is told by the models' fingerprint.
+    """
+
+    output: str | Path
+    store: str
+    settings: Settings
+    seed: int = 0
+
+    @property
+    def folder(self) -> Path:
+        """Where the store's models are, those fitted otherwise too."""
+        return Path(self.output) / "models" / name_in_paths(self.store)
+
+    def path(self, as_of: date | pd.Timestamp) -> Path:
+        """The file of the models fitted on that evening."""
+        return self.folder / f"{as_of:%Y-%m-%d}-{self._mark()}.zip"
+
+    def up_to(self, as_of: date | pd.Timestamp) -> list[Path]:
+        """The files there are of that evening and earlier ones, latest evening first."""
+        last = self.path(as_of).name
+        return sorted((p for p in self.folder.glob(f"*-{self._mark()}.zip") if p.name <= last), reverse=True)
+
+    def tidy(self) -> None:
+        """Delete the store's files but the 14 written last; those of the last day stay, and what is in use."""
+        written = sorted(((_written_at(p), p) for p in self.folder.glob("*.zip")), reverse=True)
+        for moment, path in written[FILES_KEPT:]:
+            if time.time() - moment > LEAST_AGE_S:
+                _delete(path)
+
+    def _mark(self) -> str:
+        parts = [VERSION, self.store, fitting_settings(self.settings), self.seed, installed_versions()]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def save_models(path: str | Path, models: FittedModels) -> Path:
-    """Write the models to one file, whole or not at all; returns its path."""
+    """Write the models to one file, whole or not at all; returns its path. Their notes are not kept."""
     response = models.price_response
     frames = {f"frame_{k}": v for k, v in models.frames.items()}
     frames |= {"response_items": response.items, "response_categories": response.categories}
-    meta = {"store": models.store, "fitted_as_of": f"{models.fitted_as_of:%Y-%m-%d}",
-            "fingerprint": models.fingerprint, "models": models.meta}  # fmt: skip
+    meta = {
+        "store": models.store, "fitted_as_of": f"{models.fitted_as_of:%Y-%m-%d}",
+        "validated_as_of": f"{models.validated_as_of:%Y-%m-%d}", "fingerprint": models.fingerprint,
+        "settings": models.settings, "models": models.meta,
+    }  # fmt: skip
     return save_bundle(path, Bundle(frames=frames, texts={"boosting": models.boosting}, meta=meta), KIND, VERSION)
 
 
@@ -47,7 +81,24 @@ def load_models(path: str | Path) -> FittedModels:
     frames = {k.removeprefix("frame_"): v for k, v in bundle.frames.items() if k.startswith("frame_")}
     response = PriceResponse(bundle.frames["response_items"], bundle.frames["response_categories"])
     meta = bundle.meta
-    as_of = pd.Timestamp(meta["fitted_as_of"])
+    fitted, validated = (pd.Timestamp(meta[name]) for name in ("fitted_as_of", "validated_as_of"))
     return FittedModels(
-        meta["store"], as_of, meta["fingerprint"], response, bundle.texts["boosting"], frames, meta["models"]
-    )
+        meta["store"], fitted, validated, meta["fingerprint"], meta["settings"], response, bundle.texts["boosting"],
+        frames, meta["models"],
+    )  # fmt: skip
+
+
+def _written_at(path: Path) -> float:
+    """When the file was written [s]; long ago when it is gone by now."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _delete(path: Path) -> None:
+    """Another process may hold the file or have deleted it; the next evening tries again."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return

@@ -17,13 +17,15 @@ from replenish.store.rows import RUN_ID_LENGTH
 
 LIBRARIES = ("replenish", "highspy", "lightgbm", "numpy", "pandas", "pyfixest", "pyomo", "scipy", "statsmodels")
 SETTINGS_WITHOUT_EFFECT = {"storage"}
+MODELS = ("models_as_of", "models_validated_as_of", "models_fingerprint")
 
 
 def run_identity(plan: Plan, versions: Mapping[str, str], overrides: Sequence[Override] | None = None) -> str:
     """The run's name: a hash of everything that decides its numbers, and of nothing else.
 
-    That is the fingerprint of the input, store, dates, settings (without where files lie), overrides, seed and
-    versions. `overrides` replaces those of the plan: with `()` it names the same run before overrides.
+    That is the fingerprint of the input, store, dates, what the models know (`MODELS`), settings (without where files
+    lie), overrides, seed and versions. `overrides` replaces those of the plan: with `()` it names the same run before
+    overrides.
     """
     locks = plan.overrides if overrides is None else overrides
     body = {
@@ -31,7 +33,7 @@ def run_identity(plan: Plan, versions: Mapping[str, str], overrides: Sequence[Ov
         "store": plan.store,
         "dates": plan.summary["dates"],
         "as_of": plan.summary["as_of"],
-        "models_as_of": plan.summary.get("models_as_of"),
+        "models": {name: plan.summary.get(name) for name in MODELS},
         "settings": {k: v for k, v in plan.settings.items() if k not in SETTINGS_WITHOUT_EFFECT},
         "overrides": sorted(_canonical(asdict(o)) for o in locks),
         "seed": plan.seed,
