@@ -95,7 +95,7 @@ def test_an_item_is_shown_with_its_reason(app: AppTest) -> None:
     open_tab(app.run(), "Item")
     app.selectbox(key="item").set_value("102900000000001").run()
     assert messages(app) == []
-    assert any("Order 18 pack at 4.50 RMB" in m.value for m in app.markdown)
+    assert any("Order 18 packs at 4.50 RMB" in m.value for m in app.markdown)
 
 
 def test_a_locked_price_is_kept_after_solving_again(
