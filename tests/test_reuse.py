@@ -25,7 +25,7 @@ from tests.evaluate.worlds import long_frames, quick_settings, two_stores
 
 MONDAY = pd.Timestamp("2023-06-19")
 TUESDAY, WEDNESDAY, SUNDAY, NEXT_MONDAY = (MONDAY + pd.Timedelta(days=n) for n in (1, 2, 6, 7))
-VALIDATED = ("weights", "carry", "bands", "horizon", "residuals", "paths")
+VALIDATED = ("weights", "carry", "curve", "bands", "horizon", "residuals", "paths")
 Kept = Callable[..., FittedModels]
 
 
