@@ -11,9 +11,9 @@ PACKAGE = Path(replenish.__file__).parent
 
 # Each line is a room; later rooms may import earlier ones, never the other way round.
 ROOMS = (
-    "errors", "compiled", "database_url", "files", "settings", "schemas", "records", "units", "sources", "history",
-    "pricing", "forecast", "optimise", "planning", "store", "publish", "execution", "nightly", "evaluate", "simulate",
-    "locks", "plots", "report", "docs", "cli",
+    "errors", "compiled", "database_url", "files", "settings", "schemas", "records", "units", "fingerprint", "sources",
+    "history", "pricing", "forecast", "optimise", "planning", "store", "reuse", "publish", "execution", "nightly",
+    "evaluate", "simulate", "locks", "plots", "report", "docs", "cli",
 )  # fmt: skip
 
 
