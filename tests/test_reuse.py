@@ -125,9 +125,11 @@ def test_a_corrected_past_is_learned_from(kept: Kept, shop: Tables):
     found = kept(TUESDAY, corrected(shop, TUESDAY))
     assert days(found) == (TUESDAY, MONDAY)
     assert found.notes == (
-        "kept models of 2023-06-20 were passed over: the data up to that evening have been corrected since",
+        "kept models of 2023-06-20 were passed over: the data they were fitted on have been corrected since",
     )
-    assert days(kept(WEDNESDAY, corrected(shop, MONDAY - pd.Timedelta(days=9)))) == (WEDNESDAY, WEDNESDAY)
+    anew = kept(WEDNESDAY, corrected(shop, MONDAY - pd.Timedelta(days=9)))
+    assert days(anew) == (WEDNESDAY, WEDNESDAY)
+    assert [note.split(" were")[0] for note in anew.notes] == ["kept models of 2023-06-19, 2023-06-20"]
 
 
 def test_later_days_and_new_items_are_no_correction(kept: Kept, shop: Tables):

@@ -53,18 +53,29 @@ def _latest_usable(
     place: ModelFolder, tables: Tables, evening: pd.Timestamp
 ) -> tuple[FittedModels | None, tuple[str, ...]]:
     """The latest models that can be read and whose data are still the same; notes on those passed over."""
-    notes: list[str] = []
+    unread: list[str] = []
+    corrected: list[str] = []
+    found = None
     for path in place.up_to(evening):
         try:
             models = load_models(path)
         except StorageError:
-            notes.append(f"kept models were passed over: {path.name} cannot be read")
+            unread.append(path.name)
             continue
         if models.fingerprint == known_fingerprint(tables, place.store, models.fitted_as_of):
-            return models, tuple(notes)
-        day = f"{models.fitted_as_of:%Y-%m-%d}"
-        notes.append(f"kept models of {day} were passed over: the data up to that evening have been corrected since")
-    return None, tuple(notes)
+            found = models
+            break
+        corrected.append(f"{models.fitted_as_of:%Y-%m-%d}")
+    return found, _passed_over(unread, corrected)
+
+
+def _passed_over(unread: list[str], corrected: list[str]) -> tuple[str, ...]:
+    """What is said of the files that could not be read, and of the evenings whose data have been corrected."""
+    notes = [f"kept models were passed over: {', '.join(unread)} cannot be read"] if unread else []
+    if corrected:
+        days = ", ".join(sorted(corrected))
+        notes.append(f"kept models of {days} were passed over: the data they were fitted on have been corrected since")
+    return tuple(notes)
 
 
 def _age(day: pd.Timestamp, evening: pd.Timestamp) -> int:
