@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import create_engine
 
+import replenish.history.cleaning
 from replenish.cli import main
 from replenish.settings import Settings, load_settings
 from replenish.sources.folder import load_tables, write_tables
@@ -122,6 +123,39 @@ def test_validate_grades_errors_in_json_too(tiny_folder: Path, capsys: Captured)
     assert run("validate", "--data", tiny_folder, "--json") == 3
     body = json.loads(capsys.readouterr().out)
     assert (body["exit_code"], body["findings"][0]["grade"]) == (3, "error")
+
+
+def two_stores(frames: Frames) -> Frames:
+    """The shop twice, as stores A and B."""
+    return {n: pd.concat([f.assign(store="A"), f.assign(store="B")], ignore_index=True) for n, f in frames.items()}
+
+
+def test_what_is_wrong_with_one_store_hides_no_other(tmp_path: Path, tiny_frames: Frames, capsys: Captured) -> None:
+    frames = two_stores(tiny_frames)
+    frames["wholesale"] = frames["wholesale"][frames["wholesale"]["store"] == "A"]
+    late = (frames["sales"]["store"] == "A") & (frames["sales"]["date"] < pd.Timestamp("2023-06-20"))
+    folder = write_tables(tmp_path / "two", frames | {"sales": frames["sales"][~late]})
+    assert run("validate", "--data", folder, "--json") == 3
+    told = [f["what"] for f in json.loads(capsys.readouterr().out)["findings"]]
+    assert any("store B has none at all" in what for what in told)
+    assert any("on offer (store A)" in what for what in told)
+    assert run("validate", "--data", folder, "--json", "--date", "2023-06-20") == 3
+    told = [f["what"] for f in json.loads(capsys.readouterr().out)["findings"]]
+    assert any("store A has no sales up to 2023-06-19" in what for what in told)
+    assert any("on offer (store B)" in what for what in told)
+
+
+def test_a_fault_of_the_program_is_no_warning(
+    tiny_folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("window shape")
+
+    monkeypatch.setattr(replenish.history.cleaning, "build_history", broken)
+    assert run("validate", "--data", tiny_folder) == 5
+    err = capsys.readouterr().err
+    assert "ValueError: window shape" in err
+    assert "a fault of the program, not of your data" in err
 
 
 # ---------------------------------------------------------------- bad input: message, exit code, nothing written

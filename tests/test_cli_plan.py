@@ -137,6 +137,14 @@ def test_data_errors_leave_with_3(folder: Path, tmp_path: Path, capsys: Captured
     fails(capsys, 3, "nowhere", "--data", tmp_path / "nowhere", *DAY)
 
 
+def test_a_store_without_wholesale_prices_is_a_data_error(demo_folder: Path, tmp_path: Path, capsys: Captured):
+    frames = small_frames(demo_folder)
+    shops = {n: pd.concat([f.assign(store="A"), f.assign(store="B")], ignore_index=True) for n, f in frames.items()}
+    shops["wholesale"] = shops["wholesale"][shops["wholesale"]["store"] == "A"]
+    folder = write_tables(tmp_path / "two", shops, texts={"replenish.toml": TOML})
+    fails(capsys, 3, "candidates of store B has a valid wholesale price", "--data", folder, *DAY, "--store", "B")
+
+
 def test_rules_that_collide_leave_with_4_and_are_named(folder: Path, capsys: Captured):
     rules = ("--n-min", "40", "--n-max", "50")
     fails(capsys, 4, "n_min", "--data", folder, *DAY, *rules)

@@ -189,3 +189,21 @@ def test_quirks_of_the_reference_data_are_found(real_folder: Path) -> None:
     assert found(report, "loss rate of 0").count == 22
     assert found(report, "items never sold").count == 5
     assert found(report, "guessed from whole quantities").count == 12
+
+
+def two_stores(frames: Frames) -> Frames:
+    """The shop twice, as stores A and B."""
+    return {
+        name: pd.concat([frame.assign(store="A"), frame.assign(store="B")], ignore_index=True)
+        for name, frame in frames.items()
+    }
+
+
+def test_a_store_without_any_wholesale_price_is_an_error_of_that_store(tiny_frames: Frames) -> None:
+    frames = two_stores(tiny_frames)
+    frames["wholesale"] = frames["wholesale"][frames["wholesale"]["store"] == "A"]
+    report = report_on(frames)
+    without = found(report, "store B has none at all")
+    assert (without.grade, without.count, without.table) == ("error", 4, "wholesale")
+    assert is_silent(report, "store A has none")
+    assert report.exit_code == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 
 import typer
@@ -34,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _leave(str(error), error.exit_code)
     except OSError as error:
         _leave(*explain_os_error(error))
+    except Exception as error:  # noqa: BLE001 - Python would leave with 1, which of `validate` means warnings
+        traceback.print_exc()
+        told = f"This is a fault of the program, not of your data ({type(error).__name__}). Report the lines above."
+        _leave(told, ReplenishError.exit_code)
 
 
 def _leave(message: str, exit_code: int) -> None:

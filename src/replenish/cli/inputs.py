@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -145,7 +146,7 @@ def _inspect(data: Path, settings: Settings, store: str | None, day: datetime | 
     import pandas as pd
 
     from replenish.history.cleaning import build_history
-    from replenish.history.data_report import data_report
+    from replenish.history.data_report import data_report, error_findings
     from replenish.sources.folder import load_tables
 
     with step("Reading and checking the tables"):
@@ -153,5 +154,10 @@ def _inspect(data: Path, settings: Settings, store: str | None, day: datetime | 
     lead_time = pd.Timedelta(days=settings.shop.lead_time_days)
     as_of = tables.daily_sales["date"].max() if day is None else pd.Timestamp(day) - lead_time
     with step("Looking for sold-out days and days on offer"):
-        histories = [build_history(tables, as_of, settings, name) for name in tables.stores]
-    return data_report(tables, settings, histories, as_of)
+        histories, failed = [], []
+        for name in tables.stores:
+            try:
+                histories.append(build_history(tables, as_of, settings, name))
+            except DataError as error:  # what is wrong with one store hides no other
+                failed += error_findings(error)
+    return data_report(replace(tables, findings=(*tables.findings, *failed)), settings, histories, as_of)

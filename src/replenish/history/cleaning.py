@@ -65,6 +65,8 @@ def valid_costs(wholesale: pd.DataFrame, settings: HistorySettings) -> tuple[pd.
     Impossible: below `invalid_cost_below`, or off the item's own prices around that day by more than a factor of 5.
     """
     wholesale = wholesale.sort_values(["item_code", "date"], ignore_index=True)
+    if wholesale.empty:
+        return wholesale, None
     price = wholesale["wholesale_price"]
     usual = _usual_costs(price.to_numpy(dtype=float), pd.factorize(wholesale["item_code"])[0])
     bad = (price < settings.invalid_cost_below) | (price > COST_OUTLIER_FACTOR * usual)

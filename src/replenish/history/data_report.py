@@ -85,8 +85,12 @@ def data_report(
 
 def error_report(error: DataError, source: str) -> DataReport:
     """The report on tables that cannot be used at all: every fault is an error."""
-    faults = tuple(Finding("error", _table_of(fault), fault, 0, 0, (), error.advice) for fault in error.faults)
-    return DataReport(source, "", faults)
+    return DataReport(source, "", error_findings(error))
+
+
+def error_findings(error: DataError) -> tuple[Finding, ...]:
+    """Every fault of the error as a finding."""
+    return tuple(Finding("error", _table_of(fault), fault, 0, 0, (), error.advice) for fault in error.faults)
 
 
 def sentence(finding: Finding) -> str:
@@ -280,6 +284,12 @@ def _missing_costs(tables: Tables, history: HistorySettings) -> Iterator[Finding
     daily = tables.daily_sales
     valid = tables.wholesale[tables.wholesale["wholesale_price"] >= history.invalid_cost_below]
     sold = tables.items.merge(daily[_KEY].drop_duplicates(), on=_KEY, validate="1:1")
+    for store, mine in sold.groupby("store"):
+        if not len(valid[valid["store"] == store]):
+            what = f"sold items without a valid wholesale price: store {store} has none at all"
+            advice = "Nothing can be planned for it. Add its wholesale prices."
+            yield Finding("error", "wholesale", what, len(mine), len(mine), _names(mine), advice)
+    sold = sold[sold["store"].isin(valid["store"].unique())]
     without = sold[~pd.MultiIndex.from_frame(sold[_KEY]).isin(pd.MultiIndex.from_frame(valid[_KEY].drop_duplicates()))]
     if len(without):
         advice = "Items without a cost cannot be planned. Add their wholesale prices."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from replenish.errors import ConfigError
+from replenish.errors import ConfigError, DataError
 from replenish.optimise.stock import no_stock
 from replenish.planning.batches import stock_by_age
 from replenish.planning.prospect import Prospect
@@ -26,6 +26,16 @@ def stock_at_close(tables: Tables, ahead: Prospect) -> pd.DataFrame:
     units = [np.where(kept, by_age, 0.0).sum(1) for kept in (left >= 0, left == 0)]
     table = pd.DataFrame(dict(zip(("on_hand", "expiring"), units, strict=True)), index=codes)
     return table[table["on_hand"] > 0]
+
+
+def check_costs(ahead: Prospect) -> None:
+    """`DataError` when no candidate of the store ever had a valid wholesale price."""
+    if not np.isfinite(ahead.costs.table["unit_cost"]).any():
+        raise DataError(
+            f"wholesale: none of the {len(ahead.forecast.table['item_code'].unique())} candidates of store "
+            f"{ahead.history.store} has a valid wholesale price up to {ahead.history.as_of:%Y-%m-%d}.",
+            "Add the wholesale prices of this store and run again.",
+        )
 
 
 def checked_locks(locks: tuple[Override, ...], ahead: Prospect) -> tuple[Override, ...]:

@@ -12,7 +12,7 @@ from replenish.errors import ConfigError, SolverError
 from replenish.optimise.assemble import assemble_plan
 from replenish.optimise.check import check_plan
 from replenish.planning.days import Kept, plan_days
-from replenish.planning.inputs import checked_locks, stock_at_close
+from replenish.planning.inputs import check_costs, checked_locks, stock_at_close
 from replenish.planning.prospect import Progress, Prospect, look_ahead, silent
 from replenish.planning.values import line_values, rule_values
 from replenish.records import FittedModels, Override, Plan, Tables
@@ -62,6 +62,7 @@ def replan(
     was no candidate when the prospect was made is a `ConfigError`.
     """
     chosen = settings or Settings()
+    check_costs(ahead)
     locks = checked_locks(tuple(overrides or ()), ahead)
     plans = plan_days(ahead, stock_at_close(tables, ahead), chosen, locks, seed, progress, kept)
     plan = assemble_plan(
