@@ -125,6 +125,42 @@ def test_coarse_times_and_different_receipts_are_no_repetition() -> None:
     assert roll_up(receipts, make_items()).findings == ()
 
 
+def clocked(day: str, rows: int, seed: int = 0) -> pd.DataFrame:
+    """Sales of a day, one in each of `rows` minutes from 9 o'clock, with quantities of their own."""
+    return make_sales(
+        *((day, f"{9 + n // 60:02d}:{n % 60:02d}", "A", 0.1 + 0.01 * n + seed, 5.0, "sale", False) for n in range(rows))
+    )
+
+
+def test_days_that_are_there_twice_are_refused_and_named() -> None:
+    once, twice = clocked("2023-06-01", 60), clocked("2023-06-02", 60)
+    with pytest.raises(DataError) as caught:
+        roll_up(pd.concat([once, twice, twice]), make_items())
+    assert str(caught.value).startswith(
+        "sales: 60 of 120 rows of 1 day(s) repeat another row in all columns: these days are there twice "
+        "(store main: 2023-06-02). Remove the second copy"
+    )
+    month = pd.concat([clocked(f"2023-06-{day:02d}", 30, day) for day in range(1, 11)])
+    with pytest.raises(DataError, match="store main: 10 days from 2023-06-01 to 2023-06-10"):
+        roll_up(pd.concat([month, month]), make_items())
+
+
+def test_many_repetitions_on_a_day_are_a_warning_few_are_chance() -> None:
+    day = clocked("2023-06-01", 60)
+    (finding,) = roll_up(pd.concat([day, day.iloc[:20]]), make_items()).findings
+    assert (finding.grade, finding.count, finding.total) == ("warning", 20, 80)
+    assert finding.examples == ("store main, 2023-06-01: 20 of 80",)
+    assert roll_up(pd.concat([day, day.iloc[:10]]), make_items()).findings == ()
+
+
+def test_without_a_clock_only_a_day_with_every_row_twice_is_one_copy_too_many() -> None:
+    day = clocked("2023-06-01", 60).assign(time=None, quantity=[0.1 * (n % 30) + 0.1 for n in range(60)])
+    mixed = pd.concat([day, day.iloc[:1]])
+    assert roll_up(mixed, make_items()).findings == ()
+    with pytest.raises(DataError, match="these days are there twice"):
+        roll_up(pd.concat([mixed, mixed]), make_items())
+
+
 def test_item_codes_that_became_numbers_are_found() -> None:
     items = make_items(("1029", "B"))
     sales = make_sales(("2023-06-01", "09:00", 1029.0, 1.0, 5.0, "sale", False))

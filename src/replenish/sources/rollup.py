@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pandas as pd
 
+from replenish.errors import DataError
 from replenish.records import Finding
 from replenish.schemas import DAILY_SALES, INTRADAY_SALES, PANDAS_DTYPE, Table
 from replenish.sources.transactions import known_items, open_sales
@@ -16,6 +18,16 @@ if TYPE_CHECKING:
     from replenish.sources.transactions import SalesSource
 
 EXAMPLES = 3
+
+# Repetitions of a day happen by chance: in three years of the reference data 0.7 % of the transactions repeat another
+# of the same second, 9 % on the worst day; with times cut to the minute 1.9 %, and 16 % on the worst day. A day that is
+# there twice repeats half of its rows.
+SUSPICIOUS_SHARE = 0.2
+DOUBLED_SHARE = 0.45
+LEAST_ROWS = 20
+"""Days with fewer different rows are not judged: two equal sales are no copy."""
+COARSE_CLOCK = 12
+"""Times that know no more minutes of the hour than these (5-minute steps) do not tell transactions apart."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +51,15 @@ def roll_up(sales: SalesSource, items: pd.DataFrame) -> RolledSales:
     `items` is the checked item table (`schemas.ITEMS`). Returns count negatively whatever their sign in the source; the
     full price is the quantity-weighted mean of sales that are not discounted, net of returns (of the sales alone where
     nothing is left net). Sums are exact decimals [1e-6], so neither row order nor threads change a digit. Exact
-    repetitions of a transaction are reported, not dropped. Raises one `DataError` with all faults of the rows.
+    repetitions of a transaction are reported, not dropped. Raises one `DataError` with all faults of the rows, or with
+    the days that are there twice.
     """
     connection = open_sales(sales, items)
     try:
         daily = _declare(_attach_items(connection.execute(_DAILY).df(), items), DAILY_SALES)
         intraday = _declare(connection.execute(_INTRADAY).df(), INTRADAY_SALES)
         rows = int(connection.execute("SELECT count(*) FROM sales").fetchall()[0][0])
-        findings = _find_repetitions(connection, rows)
+        findings = (*_find_repetitions(connection, rows), *_find_repeated_days(connection))
     finally:
         connection.close()
     return RolledSales(daily, intraday, findings, daily["date"].min(), daily["date"].max(), rows)
@@ -138,6 +151,29 @@ WITH marked AS (
 """
 
 
+# Without a clock equal rows are ordinary, but not that each of a day is there an even number of times.
+_REPEATED_DAYS = f"""
+WITH clocks AS (
+  SELECT store_index, count(DISTINCT time_us // 60000000 % 60) > {COARSE_CLOCK} AS tells
+  FROM sales JOIN known USING (item_index) GROUP BY store_index
+), marked AS (
+  SELECT store_index, store, date, tells,
+    hash(item_index, time_us, quantity, unit_price, is_return, discounted, transactions, extras) AS mark
+  FROM sales JOIN known USING (item_index) JOIN clocks USING (store_index)
+  WHERE time_us IS NOT NULL OR NOT tells
+), counted AS (
+  SELECT store, date, tells, mark, count(*) AS times FROM marked GROUP BY ALL
+), days AS (
+  SELECT store, date, tells, sum(times) AS rows, sum(times - 1) AS again, count(*) AS different,
+    count(*) FILTER (times % 2 = 1) AS odd
+  FROM counted GROUP BY ALL
+)
+SELECT store, date, CAST(rows AS BIGINT), CAST(again AS BIGINT),
+  CASE WHEN tells THEN again >= {DOUBLED_SHARE} * rows ELSE odd = 0 END AS doubled
+FROM days WHERE different >= {LEAST_ROWS} AND (doubled OR tells AND again > {SUSPICIOUS_SHARE} * rows) ORDER BY ALL
+"""
+
+
 def _attach_items(frame: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
     keys = known_items(items).take(frame["item_index"].to_numpy())
     return frame.assign(store=keys["store"].array, item_code=keys["item_code"].array)
@@ -169,3 +205,44 @@ def _find_repetitions(connection: duckdb.DuckDBPyConnection, rows: int) -> tuple
             "Nothing was dropped. If they were exported twice, remove the repetitions in the source.",
         ),
     )
+
+
+def _find_repeated_days(connection: duckdb.DuckDBPyConnection) -> tuple[Finding, ...]:
+    """A warning on days with far more repetitions than chance brings; `DataError` on days that are there twice."""
+    days = connection.execute(_REPEATED_DAYS).fetchall()
+    doubled = [day for day in days if day[4]]
+    if doubled:
+        raise DataError(
+            f"sales: {sum(d[3] for d in doubled):,} of {sum(d[2] for d in doubled):,} rows of {len(doubled):,} day(s) "
+            f"repeat another row in all columns: these days are there twice ({_span(doubled)}). Remove the second copy "
+            "of these days from the source."
+        )
+    if not days:
+        return ()
+    again, rows = sum(d[3] for d in days), sum(d[2] for d in days)
+    return (
+        Finding(
+            "warning",
+            "sales",
+            f"transactions of {len(days):,} day(s) that repeat another in all columns, more than chance brings",
+            again,
+            rows,
+            tuple(f"store {store}, {day}: {again:,} of {rows:,}" for store, day, rows, again, _ in days[:EXAMPLES]),
+            "Nothing was dropped. If part of these days was exported twice, remove the repetitions in the source.",
+        ),
+    )
+
+
+def _span(days: Sequence[tuple[Any, ...]]) -> str:
+    """The days by store: “store A: 30 days from 2024-06-01 to 2024-06-30”."""
+    by_store: dict[str, list[Any]] = {}
+    for store, day, *_ in days:
+        by_store.setdefault(store, []).append(day)
+    return "; ".join(f"store {store}: {_dates(listed)}" for store, listed in by_store.items())
+
+
+def _dates(days: Sequence[Any]) -> str:
+    """Few days each, many as the first and last of them."""
+    if len(days) <= EXAMPLES:
+        return ", ".join(map(str, days))
+    return f"{len(days)} days from {days[0]} to {days[-1]}"
