@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SHORT_REASON = 100
+ITEM_WIDTH = 36  # cells of the longest name printed: order and price keep their place on a terminal of 100 columns
+LEAST_NAME = 8  # cells left of a name whose code is very long
 
 
 def print_plan(plan: Plan, console: Console) -> None:
@@ -31,19 +33,40 @@ def print_plan(plan: Plan, console: Console) -> None:
 def lines_table(lines: pd.DataFrame, title: str) -> Table:
     """A table of plan lines, categories together: order, price (was), sales, waste, profit, sell-out, short reason."""
     table = _table(title, ("item", "order", "price (was)", "sales", "waste", "profit", "sells out"), ("why",))
+    names = shown_names(lines)
     for category, group in lines.groupby("category", sort=False):
         table.add_section()
-        table.add_row(f"[bold]{category}[/bold]", "", "", "", "", f"[bold]{group['expected_profit'].sum():.1f}[/bold]")
+        total = f"{group['expected_profit'].sum():.1f}"
+        table.add_row(f"[bold]{_fitting(str(category))}[/bold]", "", "", "", "", f"[bold]{total}[/bold]")
         for row in group.to_dict("records"):
-            table.add_row(*_line_cells(row))
+            table.add_row(names[row["item_code"]], *_line_cells(row))
     return table
+
+
+def shown_names(lines: pd.DataFrame) -> dict[str, str]:
+    """item_code → name as printed (see `_fitting`): with the code where items share a name."""
+    items = lines[["item_code", "item_name"]].drop_duplicates("item_code").astype(str)
+    shared = items["item_name"].duplicated(keep=False)
+    return {
+        code: _fitting(name, f" ({code})" if twice else "")
+        for code, name, twice in zip(items["item_code"], items["item_name"], shared, strict=True)
+    }
+
+
+def _fitting(name: str, suffix: str = "") -> str:
+    """The name cut to `ITEM_WIDTH` cells with its suffix, which stays whole; signs of markup are shown as they are."""
+    from rich.cells import cell_len, set_cell_size
+    from rich.markup import escape
+
+    room = max(ITEM_WIDTH - cell_len(suffix), LEAST_NAME)
+    kept = name if cell_len(name) <= room else set_cell_size(name, room - 1).rstrip() + "…"
+    return escape(kept + suffix)
 
 
 def _line_cells(row: dict[Any, Any]) -> tuple[str, ...]:
     from rich.markup import escape
 
     return (
-        escape(str(row["item_name"])),
         quantity_text(row["order_quantity"], row["unit"]),
         price_text(row["price"], row["reference_price"]),
         f"{row['expected_sales']:.1f}",
@@ -77,7 +100,7 @@ def cover_table(cover: pd.DataFrame) -> Table:
         short = row["shortfall"] >= 0.05  # below, it would be shown as 0.0
         table.add_row(
             f"{row['date']:%Y-%m-%d}",
-            row["category"],
+            _fitting(str(row["category"])),
             f"{row['demand_value']:.1f}",
             f"{row['served_value']:.1f}",
             f"{row['cover']:.0%}",
@@ -90,14 +113,16 @@ def cover_table(cover: pd.DataFrame) -> Table:
 
 def rules_table(summary: dict[str, Any]) -> Table:
     """Every rule with its limit, the plan's value, whether it binds, and what loosening it is worth."""
+    from rich.markup import escape
+
     table = _table("Rules", ("rule", "limit", "value", "binds"), ("note",))
     for rule in summary.get("rules", []):
         table.add_row(
-            str(rule.get("rule", "")),
+            escape(str(rule.get("rule", ""))),
             _plain(rule.get("limit")),
             _plain(rule.get("value")),
             "[bold]binds[/bold]" if rule.get("binding") else "no",
-            str(rule.get("note") or ""),
+            escape(str(rule.get("note") or "")),
         )
     return table
 
@@ -121,7 +146,7 @@ def _steps_table(title: str, kind: str, values: pd.DataFrame) -> Table:
         known = row["verdict"] != "impossible"
         table.add_row(
             f"{row['date']:%Y-%m-%d}",
-            row[kind],
+            escape(str(row[kind])),
             escape(f"{row['item_name']} {row['step']}".strip()),
             f"{row['change']:+.1f}" if known else "–",
             f"{row['low']:+.1f} and {row['high']:+.1f}" if known else "–",
@@ -212,9 +237,10 @@ def _plain(value: Any) -> str:
 
 def _table(title: str, columns: tuple[str, ...], wide: tuple[str, ...] = ()) -> Table:
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    table = Table(title=escape(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
     for n, name in enumerate(columns):
         words = n == 0 or name in ("category", "binds")
         table.add_column(name, justify="left" if words else "right", no_wrap=True)

@@ -13,6 +13,7 @@ from replenish.history.data_report import DataReport, data_report, error_report,
 from replenish.records import DemandHistory, Finding
 from replenish.settings import Settings
 from replenish.sources.folder import load_tables, tables_from_frames
+from tests.conftest import make_tiny_frames
 
 Frames = dict[str, pd.DataFrame]
 
@@ -207,3 +208,11 @@ def test_a_store_without_any_wholesale_price_is_an_error_of_that_store(tiny_fram
     assert (without.grade, without.count, without.table) == ("error", 4, "wholesale")
     assert is_silent(report, "store A has none")
     assert report.exit_code == 3
+
+
+def test_items_that_share_their_name(tiny_frames: Frames) -> None:
+    assert is_silent(report_on(tiny_frames), "share their name")
+    tiny_frames["items"].loc[1, "item_name"] = "Spinach"
+    shared = found(report_on(tiny_frames), "share their name")
+    assert (shared.grade, shared.count, shared.examples) == ("warning", 2, ("Spinach (L1)", "Spinach (L2)"))
+    assert is_silent(report_on(two_stores(make_tiny_frames())), "share their name")

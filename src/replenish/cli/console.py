@@ -81,7 +81,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
         details = ["; ".join(finding.examples), f"→ {finding.advice}" if finding.advice else ""]
         below = "".join(f"\n[dim]{escape(detail)}[/dim]" for detail in details if detail)
         style = GRADE_STYLE[finding.grade]
-        table.add_row(finding.grade, finding.table, escape(sentence(finding)) + below, style=style)
+        table.add_row(finding.grade, escape(finding.table), escape(sentence(finding)) + below, style=style)
     if findings:
         output_console().print(table)
 

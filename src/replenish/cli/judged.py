@@ -81,9 +81,11 @@ def breakdown_table(boards: Mapping[str, pd.DataFrame], groups: Mapping[str, pd.
 
 def _add_models(table: Table, what: str, board: pd.DataFrame) -> None:
     """One line for every model of the group; the group is named once."""
+    from rich.markup import escape
+
     for k, row in enumerate(board.to_dict("records")):
         numbers = ("" if row[m] != row[m] else f"{row[m]:.3f}" for m in BROKEN_DOWN)
-        table.add_row("" if k else what, str(row["model"]), f"{row['rows']:,}", *numbers)
+        table.add_row("" if k else escape(what), escape(str(row["model"])), f"{row['rows']:,}", *numbers)
 
 
 def _with_interval(row: Mapping[Hashable, float], name: str) -> str:

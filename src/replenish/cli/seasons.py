@@ -209,11 +209,12 @@ def _value_table(found: DataValues) -> Table:
 
 def _table(title: str, headings: tuple[str, ...], rows: list[tuple[str, ...]], words: int = 2) -> Table:
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, title=title)
     for k, heading in enumerate(headings):
         table.add_column(heading, justify="left" if k < words else "right")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table

@@ -323,6 +323,15 @@ def _loss_rates(tables: Tables, _: HistorySettings) -> Iterator[Finding]:
         yield Finding("warning", "items", what, int(n), len(items), _names(same), "Measure it for the leading items.")
 
 
+def _shared_names(tables: Tables, _: HistorySettings) -> Iterator[Finding]:
+    items = tables.items
+    shared = items[items.duplicated(["store", "item_name"], keep=False)].sort_values(["item_name", "item_code"])
+    if len(shared):
+        named = tuple(f"{r['item_name']} ({r['item_code']})" for r in shared.head(EXAMPLES).to_dict("records"))
+        advice = "Nobody can tell them apart by name. Give each a name of its own; plans show their codes until then."
+        yield Finding("warning", "items", "items that share their name", len(shared), len(items), named, advice)
+
+
 def _units(tables: Tables, _: HistorySettings) -> Iterator[Finding]:
     items = tables.items
     daily = tables.daily_sales.merge(items[[*_KEY, "unit"]], on=_KEY, validate="m:1")
@@ -364,6 +373,7 @@ _CHECKS: tuple[Callable[[Tables, HistorySettings], Iterator[Finding]], ...] = (
     _wholesale_prices,
     _missing_costs,
     _loss_rates,
+    _shared_names,
     _units,
 )
 
