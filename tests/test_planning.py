@@ -226,6 +226,37 @@ def test_locks_are_kept_and_senseless_ones_named_together(shop: Tables, models: 
     assert f"{code}: order needs a positive number" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("code", "kind", "value", "words"),
+    [
+        ("P043", "price", 800.0, r"\(Coriander\): price 800 is far from its prices; choose one between 3\.33 and 8\d"),
+        ("P043", "price", 0.1, r"price 0.1 is far from its prices"),
+        ("P068", "order", 15.5, r"order 15.5 is not a whole number of packs; choose 15 or 16"),
+        ("P068", "max_order", 15.5, r"max_order 15.5 is not a whole number of packs"),
+        ("P043", "order", 99999.0, r"order 99999 is far above what it can sell; choose at most \d+ \(5 times"),
+        ("P043", "min_order", 99999.0, r"min_order 99999 is far above what it can sell"),
+    ],
+)
+def test_locks_far_from_anything_seen_are_refused(shop, models, code, kind, value, words):
+    ahead = look_ahead(shop, AS_OF, 1, SETTINGS, models)
+    with pytest.raises(ConfigError, match=words):
+        replan(shop, ahead, SETTINGS, [Override(code, kind, value, "Ann", "leaflet")])
+
+
+def test_locks_that_do_not_do_what_they_look_like_are_told(shop: Tables, models: FittedModels, plan: Plan):
+    ahead = look_ahead(shop, AS_OF, 1, SETTINGS, models)
+    odd = replan(shop, ahead, SETTINGS, [Override("P043", "order", 7.3, "Ann", "fair")])
+    assert odd.lines.set_index("item_code").loc["P043", "order_quantity"] == 7.3
+    told = "Coriander: Ann’s order lock at 7.3 (fair) is kept, but its orders come in multiples of 0.5 kg (7 or 7.5"
+    assert odd.summary["notes"][0].startswith(told)
+    wanted = (Override("P043", "price", 4.0, "Ann", "fair"), Override("P046", "never_list", None, "Ann", "spoilt"))
+    gone = replan(shop, ahead, SETTINGS, wanted)
+    assert "P043" not in set(gone.lines["item_code"])
+    (note,) = [n for n in gone.summary["notes"] if "lock" in n]
+    assert note.startswith("Coriander is not listed, so that Ann’s price lock at 4 (fair) does nothing: would lose")
+    assert note.endswith("To have it on the shelf, lock it as must-list too.")
+
+
 def test_more_places_than_candidates_cannot_be_filled(shop: Tables, models: FittedModels):
     settings = SETTINGS.override(rules__n_min=40, rules__n_max=50)
     with pytest.raises(InfeasiblePlanError, match="least number of listed items") as error:

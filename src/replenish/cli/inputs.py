@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from replenish.history.data_report import DataReport
-    from replenish.records import Finding
+    from replenish.records import DemandHistory, Finding
     from replenish.settings import Settings
 
 
@@ -154,7 +154,8 @@ def _inspect(data: Path, settings: Settings, store: str | None, day: datetime | 
     lead_time = pd.Timedelta(days=settings.shop.lead_time_days)
     as_of = tables.daily_sales["date"].max() if day is None else pd.Timestamp(day) - lead_time
     with step("Looking for sold-out days and days on offer"):
-        histories, failed = [], []
+        histories: list[DemandHistory] = []
+        failed: list[Finding] = []
         for name in tables.stores:
             try:
                 histories.append(build_history(tables, as_of, settings, name))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +12,14 @@ from replenish.optimise.stock import no_stock
 from replenish.planning.batches import stock_by_age
 from replenish.planning.prospect import Prospect
 from replenish.records import Override, Tables
+
+ORDER_KINDS = ("order", "min_order", "max_order")
+# A slipped decimal point makes ten times as much or a tenth; leaflets, dearth and feasts stay within these.
+PRICE_ROOM = 3.0
+ORDER_ROOM = 5.0
+USUAL_PRICES = (0.01, 0.99)  # quantiles of the daily full prices: one typing error among them makes no range
+LARGEST_QUANTILE = "q975"
+WHOLE = 1e-9
 
 
 def stock_at_close(tables: Tables, ahead: Prospect) -> pd.DataFrame:
@@ -39,21 +49,73 @@ def check_costs(ahead: Prospect) -> None:
 
 
 def checked_locks(locks: tuple[Override, ...], ahead: Prospect) -> tuple[Override, ...]:
-    """The locks of this store; `ConfigError` lists every lock on an unknown item or without a usable value."""
+    """The locks of this store; `ConfigError` lists every lock on an unknown item or without a usable value.
+
+    Usable: orders of packs are whole, prices and orders are not far outside what the item has seen (`LockRange`).
+    """
     mine = tuple(o for o in locks if o.store in (None, ahead.history.store))
     candidates = set(ahead.forecast.table["item_code"])
     faults = []
     for lock in mine:
-        needs_value = lock.kind in ("price", "order", "min_order", "max_order")
+        needs_value = lock.kind in ("price", *ORDER_KINDS)
         valid = lock.value is not None and np.isfinite(lock.value) and lock.value >= 0
         if lock.item_code not in candidates:
             faults.append(f"lock on item {lock.item_code}: it is not among the candidates of the day")
         elif needs_value and not (valid and (lock.kind != "price" or (lock.value or 0) > 0)):
             faults.append(f"lock on item {lock.item_code}: {lock.kind} needs a positive number, got {lock.value}")
+        elif needs_value:
+            faults += _unlikely(lock, lock_range(ahead, lock.item_code))
     faults += _contradictions(mine)
     if faults:
         raise ConfigError("\n".join(faults))
     return mine
+
+
+@dataclass(frozen=True)
+class LockRange:
+    """What a lock on an item may ask for: prices [money/unit] and the largest order [unit].
+
+    An item that was never sold at full price may have any price.
+    """
+
+    name: str
+    unit: str
+    lowest_price: float
+    highest_price: float
+    largest_order: float
+
+
+def lock_range(ahead: Prospect, item_code: str) -> LockRange:
+    """The prices the item was sold at, and its largest likely demand of the planned days, with generous room."""
+    item = ahead.history.items.set_index("item_code").loc[item_code]
+    panel = ahead.history.panel
+    seen = panel.loc[panel["item_code"] == item_code, "full_price"].dropna()
+    ends = seen.quantile(list(USUAL_PRICES)).to_numpy() if len(seen) else (0.0, np.inf)
+    low, high = ends[0] / PRICE_ROOM, ends[1] * PRICE_ROOM
+    table = ahead.forecast.table
+    demand = float(table.loc[table["item_code"] == item_code, LARGEST_QUANTILE].max())
+    loss = 0.0 if pd.isna(item["loss_rate"]) else float(item["loss_rate"])
+    likely = [demand / (1 - loss), item["min_display"], item["order_multiple"], 1.0]
+    most = ORDER_ROOM * max(float(x) for x in likely if not pd.isna(x))
+    return LockRange(str(item["item_name"]), str(item["unit"]), float(low), float(high), most)
+
+
+def _unlikely(lock: Override, limits: LockRange) -> list[str]:
+    """What is wrong with the value of a lock, with what would be right."""
+    value, what = lock.value or 0.0, f"lock on item {lock.item_code} ({limits.name}): {lock.kind} {lock.value:g}"
+    if lock.kind == "price":
+        if limits.lowest_price <= value <= limits.highest_price:
+            return []
+        allowed = f"between {limits.lowest_price:.2f} and {limits.highest_price:.2f}"
+        why = f"{PRICE_ROOM:g} times below and above the full prices it was sold at"
+        return [f"{what} is far from its prices; choose one {allowed} ({why})"]
+    if limits.unit == "pack" and abs(value - round(value)) > WHOLE:
+        return [f"{what} is not a whole number of packs; choose {np.floor(value):g} or {np.ceil(value):g}"]
+    if lock.kind != "max_order" and value > limits.largest_order:
+        most = f"{np.floor(limits.largest_order):g}"
+        why = f"{ORDER_ROOM:g} times its largest likely demand"
+        return [f"{what} is far above what it can sell; choose at most {most} ({why})"]
+    return []
 
 
 def _contradictions(locks: tuple[Override, ...]) -> list[str]:
