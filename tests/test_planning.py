@@ -22,6 +22,7 @@ from replenish.planning import (
     replan,
     rule_values,
 )  # fmt: skip
+from replenish.planning.notes import gain_notes
 from replenish.records import FittedModels, Override, Plan, Tables
 from replenish.schemas import PLAN_LINES, check_table
 from replenish.sources.folder import tables_from_frames
@@ -229,7 +230,7 @@ def test_locks_are_kept_and_senseless_ones_named_together(shop: Tables, models: 
 @pytest.mark.parametrize(
     ("code", "kind", "value", "words"),
     [
-        ("P043", "price", 800.0, r"\(Coriander\): price 800 is far from its prices; choose one between 3\.33 and 8\d"),
+        ("P043", "price", 800.0, r"\(Coriander\): price 800 is far from its prices; choose one between 3\.33 and 90"),
         ("P043", "price", 0.1, r"price 0.1 is far from its prices"),
         ("P068", "order", 15.5, r"order 15.5 is not a whole number of packs; choose 15 or 16"),
         ("P068", "max_order", 15.5, r"max_order 15.5 is not a whole number of packs"),
@@ -255,6 +256,27 @@ def test_locks_that_do_not_do_what_they_look_like_are_told(shop: Tables, models:
     (note,) = [n for n in gone.summary["notes"] if "lock" in n]
     assert note.startswith("Coriander is not listed, so that Ann’s price lock at 4 (fair) does nothing: would lose")
     assert note.endswith("To have it on the shelf, lock it as must-list too.")
+
+
+def test_doubtful_data_behind_a_plan_is_told(demo_folder: Path, models: FittedModels, plan: Plan):
+    frames = small_frames(demo_folder)
+    sales, costs = frames["sales"], frames["wholesale"]
+    mine = (sales["item_code"] == "P043") & (sales["date"] == AS_OF)
+    sales.loc[sales.index[mine][0], "quantity"] = 5000.0
+    old = (costs["item_code"] == "P046") & (costs["date"] > "2024-05-31")
+    tables = tables_from_frames(frames | {"wholesale": costs[~old]})
+    notes = " ".join(make_plan(tables, AS_OF, 1, SETTINGS, models=models).summary["notes"])
+    assert f"Coriander: a single sale of 5000 kg on {pd.Timestamp(AS_OF):%Y-%m-%d}, more than 10 times" in notes
+    assert "wholesale prices of 1 of " in notes
+    assert "last: Red bell pepper 2024-05-31)" in notes
+    assert not any("single sale" in n or "days old" in n for n in plan.summary["notes"])
+
+
+def test_a_plan_that_earns_less_than_a_simple_one_says_so():
+    base = {"name": "cost-plus", "gain": -12.0, "gain_interval": [-20.0, -4.0]}
+    (note,) = gain_notes({"baseline": base})
+    assert note.startswith("the plan earns less than cost-plus would: -12, between -20 and -4.")
+    assert gain_notes({"baseline": base | {"gain_interval": [-20.0, 1.0]}}) == []
 
 
 def test_more_places_than_candidates_cannot_be_filled(shop: Tables, models: FittedModels):

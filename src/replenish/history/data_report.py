@@ -218,10 +218,7 @@ def _returns(tables: Tables, _: HistorySettings) -> Iterator[Finding]:
 
 
 def _bulk_sales(tables: Tables, _: HistorySettings) -> Iterator[Finding]:
-    daily = tables.daily_sales.dropna(subset="largest_sale")
-    size = np.log(daily["largest_sale"].to_numpy())
-    above, spread, days = _robust(pd.Series(size, index=daily.index), daily)
-    bulk = daily[(above > np.log(BULK_FACTOR)) & (above > BULK_SPREADS * spread) & (days >= BULK_MIN_DAYS)]
+    bulk = bulk_sales(tables.daily_sales)
     if len(bulk):
         what = f"single sales more than {BULK_FACTOR:g} times the item's usual largest sale"
         largest = bulk.sort_values("largest_sale", ascending=False)
@@ -229,6 +226,14 @@ def _bulk_sales(tables: Tables, _: HistorySettings) -> Iterator[Finding]:
         yield Finding(
             "warning", "sales", what, len(bulk), len(tables.daily_sales), _rows(largest, "largest_sale"), advice
         )
+
+
+def bulk_sales(daily_sales: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `daily_sales` with a single sale far above the item's usual largest one (see `BULK_FACTOR`)."""
+    daily = daily_sales.dropna(subset="largest_sale")
+    size = np.log(daily["largest_sale"].to_numpy())
+    above, spread, days = _robust(pd.Series(size, index=daily.index), daily)
+    return daily[(above > np.log(BULK_FACTOR)) & (above > BULK_SPREADS * spread) & (days >= BULK_MIN_DAYS)]
 
 
 def _robust(values: pd.Series, keys: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:

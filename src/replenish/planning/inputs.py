@@ -87,17 +87,17 @@ class LockRange:
 
 def lock_range(ahead: Prospect, item_code: str) -> LockRange:
     """The prices the item was sold at, and its largest likely demand of the planned days, with generous room."""
-    item = ahead.history.items.set_index("item_code").loc[item_code]
+    items = ahead.history.items
+    item = items[items["item_code"] == item_code].to_dict("records")[0]
     panel = ahead.history.panel
     seen = panel.loc[panel["item_code"] == item_code, "full_price"].dropna()
     ends = seen.quantile(list(USUAL_PRICES)).to_numpy() if len(seen) else (0.0, np.inf)
     low, high = ends[0] / PRICE_ROOM, ends[1] * PRICE_ROOM
     table = ahead.forecast.table
     demand = float(table.loc[table["item_code"] == item_code, LARGEST_QUANTILE].max())
-    loss = 0.0 if pd.isna(item["loss_rate"]) else float(item["loss_rate"])
-    likely = [demand / (1 - loss), item["min_display"], item["order_multiple"], 1.0]
-    most = ORDER_ROOM * max(float(x) for x in likely if not pd.isna(x))
-    return LockRange(str(item["item_name"]), str(item["unit"]), float(low), float(high), most)
+    loss, least = item["loss_rate"], (item["min_display"], item["order_multiple"], 1.0)
+    likely = [demand / (1 - (0.0 if pd.isna(loss) else loss)), *(x for x in least if not pd.isna(x))]
+    return LockRange(str(item["item_name"]), str(item["unit"]), float(low), float(high), ORDER_ROOM * max(likely))
 
 
 def _unlikely(lock: Override, limits: LockRange) -> list[str]:

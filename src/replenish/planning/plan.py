@@ -13,7 +13,7 @@ from replenish.optimise.assemble import assemble_plan
 from replenish.optimise.check import check_plan
 from replenish.planning.days import Kept, plan_days
 from replenish.planning.inputs import check_costs, checked_locks, stock_at_close
-from replenish.planning.notes import lock_notes, with_notes
+from replenish.planning.notes import data_notes, gain_notes, lock_notes, with_notes
 from replenish.planning.prospect import Progress, Prospect, look_ahead, silent
 from replenish.planning.values import line_values, rule_values
 from replenish.records import FittedModels, Override, Plan, Tables
@@ -76,7 +76,7 @@ def replan(
         tables.fingerprint,
         ahead.models,
     )
-    plan = with_notes(plan, lock_notes(plan, plans))
+    plan = with_notes(plan, [*lock_notes(plan, plans), *data_notes(tables, ahead), *gain_notes(plan.summary)])
     progress("check")
     faults = check_plan(plan, tables, {f"{p.date:%Y-%m-%d}": p.fresh for p in plans}, chosen)
     if faults:
