@@ -253,7 +253,7 @@ def test_locks_that_do_not_do_what_they_look_like_are_told(shop: Tables, models:
     wanted = (Override("P043", "price", 4.0, "Ann", "fair"), Override("P046", "never_list", None, "Ann", "spoilt"))
     gone = replan(shop, ahead, SETTINGS, wanted)
     assert "P043" not in set(gone.lines["item_code"])
-    (note,) = [n for n in gone.summary["notes"] if "lock" in n]
+    (note,) = [n for n in gone.summary["notes"] if "does nothing" in n]
     assert note.startswith("Coriander is not listed, so that Ann’s price lock at 4 (fair) does nothing: would lose")
     assert note.endswith("To have it on the shelf, lock it as must-list too.")
 

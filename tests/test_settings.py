@@ -134,3 +134,12 @@ def test_a_plan_stored_by_an_earlier_version_still_has_its_settings() -> None:
     assert settings_of_run(old, "run") == Settings().override(rules__n_min=7)
     with pytest.raises(ConfigError, match=r"run: unknown setting “history\.never_was”"):
         settings_of_run(body | {"history": {"never_was": 1}}, "run")
+
+
+def test_a_fault_of_a_whole_section_names_the_keys_and_shows_no_dictionary() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings().override(rules__n_min=9, rules__n_max=8)
+    assert str(caught.value) == "argument: [rules]: n_min (9) is larger than n_max (8)."
+    with pytest.raises(ConfigError) as caught:
+        build({"rules": 3}, "replenish.toml")
+    assert str(caught.value).startswith("replenish.toml: rules = 3 — ")

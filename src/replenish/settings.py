@@ -237,6 +237,10 @@ def _explain(error: Any, origin: str) -> str:
     where = ".".join(str(p) for p in error["loc"]) or "settings"
     if error["type"] == "extra_forbidden":
         return f"{origin}: unknown setting “{where}”. {_known(error['loc'])}"
+    if isinstance(
+        error["input"], (Mapping, BaseModel)
+    ):  # the fault of a section as a whole: its message names the keys
+        return f"{origin}: [{where}]: {error['msg'].removeprefix('Value error, ')}."
     return f"{origin}: {where} = {error['input']!r} — {error['msg'].removeprefix('Value error, ')}."
 
 

@@ -39,9 +39,9 @@ def _bulk_notes(tables: Tables, ahead: Prospect) -> list[str]:
     recent = bulk[bulk["date"] > ahead.history.as_of - pd.Timedelta(days=RECENT_DAYS)]
     return [
         f"{items.loc[row['item_code'], 'item_name']}: a single sale of "
-        f"{quantity_text(row['largest_sale'], items.loc[row['item_code'], 'unit'])} on {row['date']:%Y-%m-%d}, more than "
-        f"{BULK_FACTOR:g} times the usual largest one, raises the forecast. If it is a typing error or an order that "
-        "will not come again, correct it in the source and plan again."
+        f"{quantity_text(row['largest_sale'], items.loc[row['item_code'], 'unit'])} on {row['date']:%Y-%m-%d}, more "
+        f"than {BULK_FACTOR:g} times the usual largest one, raises the forecast. If it is a typing error or an order "
+        "that will not come again, correct it in the source and plan again."
         for row in recent.sort_values("largest_sale", ascending=False).head(EXAMPLES).to_dict("records")
     ]
 
@@ -55,7 +55,8 @@ def _cost_notes(ahead: Prospect) -> list[str]:
     oldest = ", ".join(f"{items.loc[code, 'item_name']} {last[code]:%Y-%m-%d}" for code in age.index[:EXAMPLES])
     return [
         f"wholesale prices of {len(age)} of {len(items)} candidates are more than {STALE_COST_DAYS} days old "
-        f"(the oldest {age.iloc[0]} days; last: {oldest}): costs, orders and profit rest on them. Add the latest prices."
+        f"(the oldest {age.iloc[0]} days; last: {oldest}): costs, orders and profit rest on them. Add the latest "
+        "ones."
     ]
 
 
