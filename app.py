@@ -220,7 +220,9 @@ def show_header(plan: Plan, run: Run | None, choice: Choice) -> None:
     with title:
         st.header(f"Order for {choice.day:%A}, {choice.day.day} {choice.day:%B %Y}", anchor=False)
         identity = f"run `{run.run_id}` · " if run else ""
-        st.caption(f"{identity}store {plan.store} · known up to {choice.as_of:%Y-%m-%d} · {len(plan.overrides)} locks")
+        count = len(plan.overrides)
+        locked = f"{count} lock{'' if count == 1 else 's'}"
+        st.caption(f"{identity}store {plan.store} · known up to {choice.as_of:%Y-%m-%d} · {locked}")
     with actions, st.container(horizontal=True, horizontal_alignment="right"):
         if run is not None:
             approve(run, open_runs(choice.settings.storage.database))
@@ -371,6 +373,10 @@ def show_rule_values(plan: Plan, choice: Choice) -> None:
 
 def show_steps(table: pd.DataFrame) -> None:
     """Steps away from the plan and what each changes."""
+    st.caption(
+        "For every step the day is solved again, so that other lines, cover and prices follow. The reason of a line "
+        "tells what it is worth by itself, all else kept: the two are not the same."
+    )
     number = st.column_config.NumberColumn
     config: dict[str, Any] = {
         "step": "Step",
@@ -513,6 +519,9 @@ def solve_again(plan: Plan, choice: Choice, table: pd.DataFrame, author: str, re
     """Put the locks in force if there is a plan that keeps them; else say why not and leave everything as it is."""
     try:
         wanted = locks.read_locks(table, author, reason, before=plan.overrides)
+        if set(wanted) == set(plan.overrides):
+            st.info("Nothing was changed: fill in a price, an order or a tick first. The plan stays as it is.")
+            return
         solved_plan(choice, wanted, fitted_models(choice))
     except ReplenishError as error:
         show_error(error)

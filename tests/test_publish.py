@@ -12,9 +12,11 @@ import pytest
 from openpyxl import load_workbook
 
 from replenish.errors import ConfigError, StorageError
-from replenish.publish import order_bytes, order_name, write_order
+from replenish.publish import DECIMALS, order_bytes, order_name, write_order
 from replenish.schemas import PLAN_LINES, check_table
 from tests.factories import make_plan, without
+
+WRITTEN = {c.name: DECIMALS[c.unit] for c in PLAN_LINES.columns if c.unit in DECIMALS}
 
 
 def test_csv_has_the_columns_and_values_of_the_lines(tmp_path: Path) -> None:
@@ -23,7 +25,7 @@ def test_csv_has_the_columns_and_values_of_the_lines(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")
     back = pd.read_csv(path, encoding="utf-8-sig", dtype={"item_code": str, "store": str})
     assert list(back.columns) == PLAN_LINES.names
-    pd.testing.assert_frame_equal(check_table(back, PLAN_LINES), plan.lines)
+    pd.testing.assert_frame_equal(check_table(back, PLAN_LINES), plan.lines.round(WRITTEN))
 
 
 def test_excel_has_the_columns_and_values_of_the_lines(tmp_path: Path) -> None:
@@ -31,7 +33,24 @@ def test_excel_has_the_columns_and_values_of_the_lines(tmp_path: Path) -> None:
     path = write_order(plan, tmp_path / "new" / "folder" / "order.XLSX")
     back = pd.read_excel(path, sheet_name="Order", engine="openpyxl", dtype={"item_code": str, "store": str})
     assert list(back.columns) == PLAN_LINES.names
-    pd.testing.assert_frame_equal(check_table(back, PLAN_LINES), plan.lines)
+    pd.testing.assert_frame_equal(check_table(back, PLAN_LINES), plan.lines.round(WRITTEN))
+
+
+def test_numbers_are_written_without_rounding_errors_of_the_computer() -> None:
+    plan = make_plan()
+    lines = plan.lines.copy()
+    lines.loc[0, ["unit_cost", "order_quantity", "expected_profit"]] = [2.5600000000000005, 0.30000000000000004, 1 / 3]
+    rule = {"rule": "budget", "limit": 500.0, "value": 2.5600000000000005, "binding": False}
+    odd = without(plan, lines=lines, summary=plan.summary | {"revenue": 0.1 + 0.2, "rules": [rule]})
+    text = order_bytes(odd, "csv").decode("utf-8-sig")
+    assert ",0.3," in text
+    assert ",2.56," in text
+    assert "000000" not in text.splitlines()[1].replace("102900000000000", "")
+    book = load_workbook(io.BytesIO(order_bytes(odd, "xlsx")))
+    assert book["Order"]["I2"].value == 2.56
+    figures = dict(book["Summary"].iter_rows(min_row=2, max_col=2, values_only=True))
+    assert figures["revenue"] == 0.3
+    assert figures["rule budget"].startswith("2.56 of 500;")
 
 
 def test_excel_is_made_for_people() -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 FileFormat = Literal["csv", "xlsx"]
 FORMATS: tuple[FileFormat, ...] = ("csv", "xlsx")
 
+# Decimals written; what is computed has more digits than anybody means, such as 2.5600000000000005.
+DECIMALS = {"money": 2, "money/unit": 4, "unit": 3, "share": 4}
+FIGURE_DECIMALS = 4
 HEADER_COLOUR = "1B6E53"
 WIDEST_COLUMN = 70
 NUMBER_FORMAT = {"money": "#,##0.00", "money/unit": "#,##0.00", "unit": "#,##0.0##", "share": "0.0%"}
@@ -65,8 +68,14 @@ def order_bytes(plan: Plan, file_format: FileFormat | str) -> bytes:
 
 def _csv(lines: pd.DataFrame) -> bytes:
     """Excel takes a CSV file for UTF-8, and shows Chinese names, only when it starts with a byte order mark."""
-    frame = lines[PLAN_LINES.names].assign(date=lines["date"].dt.strftime("%Y-%m-%d"))
+    frame = _rounded(lines).assign(date=lines["date"].dt.strftime("%Y-%m-%d"))
     return frame.to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")
+
+
+def _rounded(lines: pd.DataFrame) -> pd.DataFrame:
+    """The declared columns, numbers to the decimals of their unit."""
+    decimals = {c.name: DECIMALS[c.unit] for c in PLAN_LINES.columns if c.kind == "number" and c.unit in DECIMALS}
+    return lines[PLAN_LINES.names].round(decimals)
 
 
 def _xlsx(plan: Plan) -> bytes:
@@ -74,7 +83,7 @@ def _xlsx(plan: Plan) -> bytes:
 
     book = Workbook()
     book.remove(book.worksheets[0])
-    _write_table(book, "Order", plan.lines[PLAN_LINES.names], _formats(PLAN_LINES.columns))
+    _write_table(book, "Order", _rounded(plan.lines), _formats(PLAN_LINES.columns))
     _write_summary(book, plan)
     _write_table(book, "Not listed", plan.candidates[PLAN_CANDIDATES.names], _formats(PLAN_CANDIDATES.columns))
     buffer = io.BytesIO()
@@ -101,7 +110,11 @@ def _write_summary(book: Workbook, plan: Plan) -> None:
 
 def _figures(summary: dict[str, Any]) -> list[tuple[str, Any]]:
     """The plain values of the summary, and a line per rule and note."""
-    plain = [(k, v) for k, v in summary.items() if v is None or isinstance(v, (int, float, str, bool))]
+    plain = [
+        (k, round(v, FIGURE_DECIMALS) if isinstance(v, float) else v)
+        for k, v in summary.items()
+        if v is None or isinstance(v, (int, float, str, bool))
+    ]
     lists = [
         (k, ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in summary[k])) for k in _plain_lists(summary)
     ]
@@ -115,7 +128,8 @@ def _plain_lists(summary: dict[str, Any]) -> list[str]:
 
 def _rule_text(rule: dict[str, Any]) -> str:
     state = "binds" if rule.get("binding") else "does not bind"
-    return f"{rule.get('value')} of {rule.get('limit')}; {state}. {rule.get('note') or ''}".strip()
+    value, limit = (f"{v:g}" if isinstance(v, float) else v for v in (rule.get("value"), rule.get("limit")))
+    return f"{value} of {limit}; {state}. {rule.get('note') or ''}".strip()
 
 
 def _write_table(book: Workbook, title: str, frame: pd.DataFrame, formats: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-SHORT_REASON = 100
+SHORT_REASON = 130
 ITEM_WIDTH = 36  # cells of the longest name printed: order and price keep their place on a terminal of 100 columns
 LEAST_NAME = 8  # cells left of a name whose code is very long
 
@@ -133,8 +133,12 @@ def rule_values_table(values: pd.DataFrame) -> Table:
 
 
 def line_values_table(values: pd.DataFrame) -> Table:
-    """What other prices and orders of lines would cost (see `planning.line_values`), as in `rule_values_table`."""
-    return _steps_table("What other prices and orders would cost (day solved again)", "decision", values)
+    """What other prices and orders of lines would cost (see `planning.line_values`), as in `rule_values_table`.
+
+    The reasons of lines tell another thing, what a step does with all else kept, and say so.
+    """
+    title = "What other prices and orders would cost (day solved again: other lines, cover and prices follow)"
+    return _steps_table(title, "decision", values)
 
 
 def _steps_table(title: str, kind: str, values: pd.DataFrame) -> Table:

@@ -114,6 +114,19 @@ def test_a_locked_price_is_kept_after_solving_again(
     assert len(lines) == 32
 
 
+def test_solving_again_without_a_change_says_so(app: AppTest, library: FakeLibrary) -> None:
+    solve_again(open_tab(app.run(), CHANGE))
+    assert messages(app) == []
+    assert ["Nothing was changed" in i.value for i in app.info] == [True]
+    assert library.solved == [()]
+
+
+def test_one_lock_is_no_plural(app: AppTest, library: FakeLibrary, fill_in: Callable[..., None]) -> None:
+    fill_in((0, "lock_price", 8.4))
+    solve_again(open_tab(app.run(), CHANGE))
+    assert next(c.value for c in app.caption if "known up to" in c.value).endswith("· 1 lock")
+
+
 def test_all_locks_can_be_taken_away(app: AppTest, library: FakeLibrary, fill_in: Callable[..., None]) -> None:
     fill_in((0, "lock_price", 8.4))
     solve_again(open_tab(app.run(), CHANGE))

@@ -23,14 +23,17 @@ def _reasons(p: Problem, items: list[Candidate] | None = None) -> dict[str, str]
 def test_worth_order_and_price() -> None:
     # Dear apples: 8 · 2.5 − 8 = 12. Nine: −1. Seven: 17.5 − 7 = 10.5, −1.5. Red, left out, is worth 4.8 · 2.5 − 5 = 7.
     assert _reasons(problem(n_max=1)) == {
-        "apple": "Worth 12.0 a day (best item left out: 7.0). Order 8 packs: 1 pack less -1.50. "
-        "Price +25% on 2, top rung."
+        "apple": "Worth 12.0 a day by itself (best item left out: 7.0). Order 8 packs, all else kept: 1 pack "
+        "less -1.50. Price +25% on 2, top rung."
     }
 
 
 def test_everything_listed_leaves_nothing_to_compare() -> None:
     text = _reasons(problem(price_index_cap=0.0))
-    assert text["red"] == "Worth 6.0 a day. Order 6 packs: 1 pack less -1.00. Price unchanged, bottom rung."
+    assert (
+        text["red"]
+        == "Worth 6.0 a day by itself. Order 6 packs, all else kept: 1 pack less -1.00. Price unchanged, bottom rung."
+    )
     assert text["green"].endswith("Price unchanged, top rung.")
 
 
@@ -86,9 +89,11 @@ def test_left_out_items_tell_why() -> None:
         "red": "would lose 8.0 a day at its best price and order",
     }
     places = problem(n_max=1)
+    freely = "(the least of those freely chosen, cover included: 12.0)"
+    taken = f"the only shelf place earns more with others {freely}"
     assert left_out_reasons(places, solve_menu(places, EXACT)) == {
-        "red": "worth 7.0 a day; the 1 shelf places earn more with others (least: 12.0)",
-        "green": "worth 4.0 a day; the 1 shelf places earn more with others (least: 12.0)",
+        "red": f"worth 7.0 a day by itself; {taken}",
+        "green": f"worth 4.0 a day by itself; {taken}",
     }
     money = problem(budget=8.0, n_max=3)
     assert left_out_reasons(money, solve_menu(money, EXACT))["green"].endswith("not together with the other rules")

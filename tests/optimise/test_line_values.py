@@ -27,6 +27,12 @@ def test_next_prices_and_orders_and_leaving_it_out() -> None:
     )
 
 
+def test_steps_are_said_with_their_units() -> None:
+    p = problem()
+    table = line_values(p, solve_menu(p, EXACT), EXACT, ["apple"], {"apple": "pack"}, "RMB")
+    assert list(table["step"]) == ["at 2 RMB a pack", "order 7 packs", "not listed"]
+
+
 def test_other_lines_follow() -> None:
     # One price tag may change. The apple has it (+2); at its old price the red pepper takes it: it sells 4.8 at 2.5,
     # so five earn 12 − 5 = 7 instead of 6. Keeping the apple's price costs 2 − 1.

@@ -79,12 +79,15 @@ def left_out_reasons(problem: Problem, solution: Solution) -> dict[str, str]:
 
 
 def _left_out(value: float, weakest: float, places: int | None) -> str:
-    """`places`: how many shelf places are taken when all are, else none; `weakest`: least worth of a listed item."""
+    """`places`: how many shelf places are taken when all are, else none; `weakest`: least worth of a listed item that
+    no rule needs, with what it adds to cover."""
     if value < 0:
         return f"would lose {-value:.1f} a day at its best price and order"
     if places is not None and weakest >= value:
-        return f"worth {value:.1f} a day; the {places} shelf places earn more with others (least: {weakest:.1f})"
-    return f"worth {value:.1f} a day at best, but not together with the other rules"
+        taken = f"the {places} shelf places earn" if places != 1 else "the only shelf place earns"
+        least = f"the least of those freely chosen, cover included: {weakest:.1f}"
+        return f"worth {value:.1f} a day by itself; {taken} more with others ({least})"
+    return f"worth {value:.1f} a day by itself at best, but not together with the other rules"
 
 
 def _best_left_out(menu: Menu, listed: set[str]) -> float:
@@ -105,7 +108,7 @@ def _listing_reason(value: dict[Any, Any], best_out: float) -> str:
     own, cover, needed = float(value["own"]), float(value["cover"]), str(value["needed"])
     if own >= 0 and not (np.isfinite(best_out) and own < best_out):
         other = f" (best item left out: {best_out:.1f})" if np.isfinite(best_out) else ""
-        return f"Worth {own:.1f} a day{other}."
+        return f"Worth {own:.1f} a day by itself{other}."
     if cover > 0.05 and own + cover >= 0:
         return f"Listed for its category's cover: worth {own:.1f} a day by itself, {cover:+.1f} through cover."
     if needed:
@@ -116,7 +119,10 @@ def _listing_reason(value: dict[Any, Any], best_out: float) -> str:
 
 
 def _order_reason(problem: Problem, value: dict[Any, Any], row: Any, c: Candidate) -> str:
-    """Objective change of one order step up and down at the same price, its effect on the category's cover included."""
+    """Objective change of one order step up and down at the same price, its effect on the category's cover included.
+
+    All other lines stay as they are: `line_values` solves the day again instead, and tells other figures.
+    """
     offers = problem.menu.offers
     same = offers[(offers["item_code"] == row.item_code) & np.isclose(offers["price"], row.price)]
     soft = problem.active("category_cover") and not problem.rules.hard_cover
@@ -134,7 +140,7 @@ def _order_reason(problem: Problem, value: dict[Any, Any], row: Any, c: Candidat
             size = abs(values.index[k] - row.order_quantity)
             steps.append(f"{quantity_text(size, c.unit)} {name} {round(values.iloc[k] - now, 2) + 0.0:+.2f}")
     display = ", the minimum display" if row.order_quantity <= c.min_display + c.order_multiple - 1e-9 else ""
-    change = f": {', '.join(steps)}" if steps else ""
+    change = f", all else kept: {', '.join(steps)}" if steps else ""
     return f"Order {quantity_text(row.order_quantity, c.unit)}{display}{change}."
 
 

@@ -68,7 +68,11 @@ def line_values(
     locks = checked_locks(tuple(overrides or ()), ahead)
     plans = plan_days(ahead, stock_at_close(tables, ahead), chosen, locks, seed, progress, kept)
     progress("worth of the lines")
-    values = [_line_values(p.problem, _bounded(p, chosen), chosen.solver, items).assign(date=p.date) for p in plans]
+    currency, values = chosen.shop.currency, []
+    for p in plans:
+        units = {code: c.unit for code, c in p.candidates.items()}
+        steps = _line_values(p.problem, _bounded(p, chosen), chosen.solver, items, units, currency)
+        values.append(steps.assign(date=p.date))
     return _named(values, ahead, ["date", "item_code", "item_name", *LINE_COLUMNS[1:]])
 
 
