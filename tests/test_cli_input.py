@@ -182,6 +182,16 @@ def spoil(folder: Path, table: str, old: str, new: str) -> None:
          "1,000,000,000 (“1033748718.4”) (first: item L1, 2023-06-01)."),
         ("sales", "L1,0.5", "L9,0.5", "sales: 1 of 846 rows have an item_code that `items` does not know (“L9”)"),
         ("wholesale", "L1,3.5", "L1,-3.5", "wholesale: 1 of 120 rows have a wholesale_price outside ≥ 0 (“-3.5”)"),
+        ("items", "0.05", "11.5", "outside ≥ 0, ≤ 0.95 (“11.5”) (first: item L2). It is a share: 11.5 % is 0.115."),
+        ("items", "item_name", "Item_Name", "items: column(s) missing: item_name. The table has: item_code, Item_Name"),
+        ("items", "item_name", "Item_Name", "Headings are in small letters: write “Item_Name” as item_name."),
+        ("sales", "quantity", "Quantity ", "sales: column(s) missing: quantity. The table has"),
+        ("sales", "time", "Time", "sales: column(s) written otherwise. The table has"),
+        ("sales", "time", "Time", "Headings are in small letters: write “Time” as time."),
+        ("sales", "2023-06-01", "01.06.2023", "a date that is not a date (“01.06.2023”) (first: item L1, 01.06.2023). "
+         "Write dates as YYYY-MM-DD."),
+        ("sales", "2023-06-01", "20230601", "Write dates as YYYY-MM-DD."),
+        ("wholesale", "2023-06-01", "20230601", "Write dates as YYYY-MM-DD."),
         ("wholesale", "2023-06-01", "yesterday", "1 of 120 rows have a date that is not a date (“yesterday”)"),
     ],
 )  # fmt: skip
@@ -197,6 +207,20 @@ def test_empty_table(tiny_folder: Path, capsys: Captured) -> None:
     (tiny_folder / "sales.csv").write_text(header + "\n")
     assert run("validate", "--data", tiny_folder) == 3
     assert "sales: the table has no rows." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("table", ["items", "sales"])
+def test_files_of_another_form(tiny_folder: Path, capsys: Captured, table: str) -> None:
+    path = tiny_folder / f"{table}.csv"
+    text = path.read_text()
+    for sign, name in ((";", "“;”"), ("\t", "tabs")):
+        path.write_text(text.replace(",", sign))
+        assert run("validate", "--data", tiny_folder, "--json") == 3
+        told = [f["what"] for f in json.loads(capsys.readouterr().out)["findings"]]
+        assert f"{path}: its columns are separated by {name}. Save it with commas, as “CSV UTF-8”." in told
+    path.write_text("")
+    assert run("validate", "--data", tiny_folder, "--json") == 3
+    assert f"{path}: the file is empty." in capsys.readouterr().out
 
 
 def test_missing_folder(tmp_path: Path, capsys: Captured) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Kind = Literal["text", "number", "count", "date", "time", "flag"]
 
 DEFAULT_STORE = "main"
+DATE_HINT = " Write dates as YYYY-MM-DD."
 
 PANDAS_DTYPE: dict[str, str] = {
     "text": "str",
@@ -396,7 +397,8 @@ def _convert_column(raw: pd.DataFrame, c: Column, table: Table, faults: list[str
     lost = after.isna() & before.notna() & (before.astype("string").str.strip() != "")
     if lost.any():
         shown = str(before[lost].iloc[0])
-        faults.append(_fault(table, raw, lost, f"a {c.name} that is not a {c.kind} (“{shown}”)"))
+        hint = DATE_HINT if c.kind == "date" else ""
+        faults.append(_fault(table, raw, lost, f"a {c.name} that is not a {c.kind} (“{shown}”)") + hint)
     if c.default is not None:
         after = after.where(after.notna() | lost, c.default)
     empty = after.isna() & ~lost
@@ -452,7 +454,9 @@ def _read_failures(frame: pd.DataFrame, table: Table, cases: pd.DataFrame) -> li
             continue
         bad = pd.Series(flat.index.isin(rows["index"].astype("Int64")), index=flat.index)
         rule = table.column(str(column)).range_text
-        faults.append(_fault(table, flat, bad, f"a {column} outside {rule} (“{rows['failure_case'].iloc[0]}”)"))
+        value = rows["failure_case"].iloc[0]
+        hint = _share_hint(value) if table.column(str(column)).unit == "share" else ""
+        faults.append(_fault(table, flat, bad, f"a {column} outside {rule} (“{value}”)") + hint)
     if table.key:
         key = list(table.key)
         twice = flat.duplicated(key, keep="first") & flat[key].notna().all(axis="columns")
@@ -461,16 +465,38 @@ def _read_failures(frame: pd.DataFrame, table: Table, cases: pd.DataFrame) -> li
     return faults
 
 
+def _share_hint(value: object) -> str:
+    """What a percentage is as a share, for a value that looks like one."""
+    number = float(str(value))
+    return f" It is a share: {number:g} % is {number / 100:g}." if 1 < number <= 100 else ""
+
+
+def heading_fault(table: Table, have: Iterable[str]) -> str:
+    """What is wrong with the headings: columns that must be there and are not, or that are written otherwise.
+
+    Empty when nothing is. A heading that differs in capitals or blanks alone is never taken for a further column.
+    """
+    names = list(map(str, have))
+    near = {name.strip().lower(): name for name in names}
+    other = {c.name: near[c.name] for c in table.columns if c.name not in names and c.name in near}
+    missing = [c.name for c in table.columns if c.required and c.name not in names]
+    if not missing and not other:
+        return ""
+    what = f"column(s) missing: {', '.join(missing)}" if missing else "column(s) written otherwise"
+    hint = ", ".join(f"“{found}” as {name}" for name, found in other.items())
+    told = f" Headings are in small letters: write {hint}." if hint else ""
+    return f"{table.name}: {what}. The table has: {', '.join(names) or 'none'}.{told}"
+
+
 def check_table(frame: pd.DataFrame, table: Table, allow_empty: bool = False) -> pd.DataFrame:
     """The frame in its declared form: all columns, declared types, defaults filled, further columns kept last.
 
     Raises one `DataError` that names all faults: missing columns, empty table, unreadable values, empty cells, values
     out of range, keys that occur twice.
     """
-    missing = [c.name for c in table.columns if c.required and c.name not in frame.columns]
-    if missing:
-        have = ", ".join(map(str, frame.columns)) or "none"
-        raise DataError(f"{table.name}: column(s) missing: {', '.join(missing)}. The table has: {have}.")
+    wrong = heading_fault(table, frame.columns)
+    if wrong:
+        raise DataError(wrong)
     if len(frame) == 0 and not allow_empty:
         raise DataError(f"{table.name}: the table has no rows.")
     faults: list[str] = []

@@ -12,11 +12,13 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import make_url
+from sqlalchemy.exc import OperationalError
 
 from replenish.database_url import parse_url
 from replenish.errors import ConfigError, DataError, StorageError
 from replenish.records import Override, Plan
-from replenish.store.connection import migration_config, open_engine
+from replenish.store.connection import migration_config, open_engine, storage_errors
 from replenish.store.database import RunStore, open_store
 from replenish.store.identity import installed_versions, run_identity
 from replenish.store.rows import Base
@@ -221,6 +223,19 @@ def test_a_full_disk_says_so_and_nothing_is_written(store: RunStore) -> None:
     with pytest.raises(StorageError, match=r"the disk is full\. Free some space"):
         store.save(make_plan(), versions=VERSIONS)
     assert len(store.runs()) == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "cause", "advice"),
+    [
+        ("sqlite:///runs.db", "disk I/O error", "the disk is full or not writable. Free some space, check the folder"),
+        ("sqlite:///runs.db", "out of memory", "out of memory. Check the file, its folder and the space on its disk"),
+        ("postgresql://shop@host/runs", "connection refused", "connection refused. Check that the server runs"),
+    ],
+)
+def test_what_to_do_fits_the_kind_of_database(address: str, cause: str, advice: str) -> None:
+    with pytest.raises(StorageError, match=advice), storage_errors(make_url(address), "Saving the run"):
+        raise OperationalError("INSERT", None, sqlite3.OperationalError(cause))
 
 
 def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:

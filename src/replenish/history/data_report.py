@@ -233,7 +233,8 @@ def bulk_sales(daily_sales: pd.DataFrame) -> pd.DataFrame:
     daily = daily_sales.dropna(subset="largest_sale")
     size = np.log(daily["largest_sale"].to_numpy())
     above, spread, days = _robust(pd.Series(size, index=daily.index), daily)
-    return daily[(above > np.log(BULK_FACTOR)) & (above > BULK_SPREADS * spread) & (days >= BULK_MIN_DAYS)]
+    bulk: pd.Series = (above > np.log(BULK_FACTOR)) & (above > BULK_SPREADS * spread) & (days >= BULK_MIN_DAYS)
+    return daily.loc[bulk]
 
 
 def _robust(values: pd.Series, keys: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:

@@ -43,7 +43,7 @@ def line_values(
         start = [m for m in solution.chosen if m != line.Index]
         # What the other items need not offer is the same for every step.
         slim = over_rows(problem, offers.index.isin(useful) | (offers["item_code"] == line.item_code).to_numpy())
-        for decision, step, moved in _steps(slim, line, units.get(line.item_code, ""), currency):
+        for decision, step, moved in _steps(slim, line, units.get(str(line.item_code), ""), currency):
             answer = plan_if_any(moved, settings, start)
             rows.append({"item_code": line.item_code, "decision": decision, "step": step} | compare(solution, answer))
     return pd.DataFrame(rows, columns=COLUMNS)

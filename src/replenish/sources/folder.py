@@ -25,7 +25,7 @@ from replenish.schemas import (
 )
 from replenish.settings import FILE_NAME
 from replenish.sources.rollup import RolledSales, check_sales, read_transactions, roll_up
-from replenish.sources.transactions import is_utf8, not_utf8
+from replenish.sources.transactions import is_utf8, not_utf8, wrong_form
 
 if TYPE_CHECKING:
     from replenish.sources.transactions import SalesSource
@@ -100,6 +100,9 @@ def find_tables(folder: str | Path) -> dict[str, Path]:
 
 def read_table(path: Path, table: Table) -> pd.DataFrame:
     """The file as it is, codes and names as text (so that leading zeros stay); `DataError` when it cannot be read."""
+    wrong = wrong_form(path)
+    if wrong:
+        raise DataError(wrong)
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from replenish.errors import DataError
-from replenish.schemas import DEFAULT_STORE, SALES, Column
+from replenish.schemas import DATE_HINT, DEFAULT_STORE, SALES, Column, heading_fault
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -50,11 +50,15 @@ class _Cell:
 
 @dataclass(frozen=True)
 class _Rule:
-    """A row is faulty when `condition` holds; `what` completes “n of m rows have …”; `shown` is the text to quote."""
+    """A row is faulty when `condition` holds; `what` completes “n of m rows have …”; `shown` is the text to quote.
+
+    `hint`: a sentence on how it should be.
+    """
 
     what: str
     condition: str
     shown: str = ""
+    hint: str = ""
 
 
 def open_sales(source: SalesSource, items: pd.DataFrame | None) -> duckdb.DuckDBPyConnection:
@@ -130,6 +134,9 @@ def _create_raw(connection: duckdb.DuckDBPyConnection, source: SalesSource) -> N
     for path in paths:
         if not path.is_file():
             raise DataError(f"{path}: the file does not exist.")
+        wrong = wrong_form(path)
+        if wrong:
+            raise DataError(wrong)
     listed = ", ".join("'" + glob.escape(str(p)).replace("'", "''") + "'" for p in paths)
     reader = "read_parquet([{}])" if paths[0].suffix == ".parquet" else _READ_CSV
     connection.execute(f"CREATE VIEW raw AS SELECT * FROM {reader.format(listed)}")
@@ -150,6 +157,20 @@ def _explain(source: SalesSource, origin: str, error: duckdb.Error) -> str:
             return not_utf8(path)
     reason = str(error).strip().splitlines()[0]
     return f"{origin}: the sales cannot be read ({reason})."
+
+
+def wrong_form(path: Path) -> str:
+    """What is wrong with the form of a table's file, told by its size and first line; empty when nothing is."""
+    if path.stat().st_size == 0:
+        return f"{path}: the file is empty."
+    if path.suffix != ".csv":
+        return ""
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        header = lines.readline()
+    for sign, name in ((";", "“;”"), ("\t", "tabs")):
+        if sign in header and "," not in header:
+            return f"{path}: its columns are separated by {name}. Save it with commas, as “CSV UTF-8”."
+    return ""
 
 
 def is_utf8(path: Path) -> bool:
@@ -182,9 +203,9 @@ _FAULTLESS = (
 def _create_judged(
     connection: duckdb.DuckDBPyConnection, types: dict[str, str], items: pd.DataFrame | None
 ) -> list[_Rule]:
-    missing = [c.name for c in SALES.columns if c.required and c.name not in types]
-    if missing:
-        raise DataError(f"sales: column(s) missing: {', '.join(missing)}. The table has: {', '.join(types) or 'none'}.")
+    wrong = heading_fault(SALES, types)
+    if wrong:
+        raise DataError(wrong)
     connection.register("known", known_items(items))
     cells = {c.name: _cell(c, types.get(c.name), items) for c in SALES.columns}
     typed = ", ".join(f"{cell.value} AS {name}" for name, cell in cells.items())
@@ -312,15 +333,23 @@ def _no_value(column: Column) -> str:
     return f"{present} AND NOT {_too_large(column)}" if column.kind in ("number", "count") else present
 
 
+def _hint(column: Column) -> str:
+    """What a value of the column should look like, where that helps."""
+    return DATE_HINT if column.kind == "date" else ""
+
+
 def _rules(stores: list[str] | None) -> list[_Rule]:
     """What can be wrong with a row; items and stores are compared when the `stores` of the items are known."""
     typed = [c for c in SALES.columns if c.kind != "text"]
-    numbers = [c for c in typed if c.kind in ("number", "count")]
     limit = f"{LARGEST_NUMBER:,.0f}"
-    rules = [_Rule(f"a {c.name} that is not a {c.kind}", _unreadable(c, _no_value(c)), f"{c.name}_text") for c in typed]
+    rules = [
+        _Rule(f"a {c.name} that is not a {c.kind}", _unreadable(c, _no_value(c)), f"{c.name}_text", _hint(c))
+        for c in typed
+    ]
     rules += [
         _Rule(f"a {c.name} beyond the largest allowed, {limit}", _unreadable(c, _too_large(c)), f"{c.name}_text")
-        for c in numbers
+        for c in typed
+        if c.kind in ("number", "count")
     ]
     rules += [_Rule(f"no {c.name}", _unreadable(c, f"NOT {c.name}_present")) for c in SALES.columns if not c.nullable]
     rules += [
@@ -353,7 +382,7 @@ def _read_faults(connection: duckdb.DuckDBPyConnection, rules: list[_Rule], tota
     counts = ", ".join(f"count(*) FILTER (faults & {1 << i} <> 0)" for i in range(len(rules)))
     found = _one_row(connection, f"SELECT {counts} FROM sales")
     return [
-        f"sales: {count:,} of {total:,} rows have {rule.what}{_example(connection, rule, 1 << i)}."
+        f"sales: {count:,} of {total:,} rows have {rule.what}{_example(connection, rule, 1 << i)}.{rule.hint}"
         for i, (rule, count) in enumerate(zip(rules, found, strict=True))
         if count
     ]

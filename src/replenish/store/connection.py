@@ -27,6 +27,7 @@ _KNOWN_CAUSES = (
     ("database is locked", "another program is writing to it", "Wait for it or close it, then run again."),
     ("is full", "the disk is full", "Free some space and run again."),
     ("No space left", "the disk is full", "Free some space and run again."),
+    ("disk I/O error", "the disk is full or not writable", "Free some space, check the folder, and run again."),
     ("readonly", "it is read-only", "Check the permissions of the file and its folder."),
     ("unable to open", "the file cannot be opened", "Check the path and the permissions of its folder."),
     ("not a database", "the file is no SQLite database", "Name another file, or restore this one from a backup."),
@@ -41,7 +42,7 @@ def storage_errors(url: URL, doing: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        cause, advice = _cause(str(error.orig).strip())
+        cause, advice = _cause(str(error.orig).strip(), url)
         raise StorageError(f"{doing}: database {shown(url)}: {cause}. {advice} Nothing was written.") from error
     except StatementError as error:  # raised before anything is sent, for a value the column cannot hold
         raise StorageError(f"{doing}: {error.orig}. Nothing was written.") from error
@@ -53,11 +54,14 @@ def storage_errors(url: URL, doing: str) -> Iterator[None]:
         raise StorageError(f"{doing}: database {shown(url)}: {error.strerror or error}. Check the path.") from error
 
 
-def _cause(message: str) -> tuple[str, str]:
+def _cause(message: str, url: URL) -> tuple[str, str]:
     for mark, cause, advice in _KNOWN_CAUSES:
         if mark in message:
             return cause, advice
-    return message.splitlines()[0].rstrip("."), "Check that the server runs and that storage.database names it."
+    advice = "Check that the server runs and that storage.database names it."
+    if url.get_backend_name() == "sqlite":
+        advice = "Check the file, its folder and the space on its disk."
+    return message.splitlines()[0].rstrip("."), advice
 
 
 def open_engine(url: URL, busy_timeout_s: float) -> Engine:
