@@ -161,6 +161,8 @@ def test_a_solver_failure_leaves_with_5(folder: Path, capsys: Captured, monkeypa
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("", "locks.csv: the file is empty."),
+        ("item_code;kind;value\nP043;order;4\n", "its columns are separated by “;”. Save it with commas"),
         ("item,kind\nP043,order\n", "column(s) missing: item_code"),
         ("item_code,kind,value\nP043,ordr,4\n", "row 2: unknown kind of lock “ordr”"),
         ("item_code,kind,value\nP043,order,many\n", "row 2: a lock of kind order needs a number"),

@@ -10,6 +10,7 @@ import pandas as pd
 
 from replenish.errors import ConfigError
 from replenish.records import Override, OverrideKind, Plan
+from replenish.sources.transactions import wrong_form
 
 VALUE_KINDS: tuple[OverrideKind, ...] = ("price", "order", "min_order", "max_order")
 FLAG_KINDS: tuple[OverrideKind, ...] = ("must_list", "never_list")
@@ -80,6 +81,9 @@ def read_lock_file(path: str | Path) -> tuple[Override, ...]:
     Raises one `ConfigError` that names every fault: a missing column, an unknown kind, a value that is no number.
     """
     try:
+        wrong = wrong_form(Path(path))
+        if wrong:
+            raise ConfigError(wrong)
         table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ConfigError(f"{path} cannot be read as a CSV of locks: {error}.") from None
