@@ -141,7 +141,7 @@ def walk_through(folder: Path, tmp_path: Path) -> pd.DataFrame:
         page.get_by_label("Author", exact=True).fill("李")
         page.get_by_label("Reason", exact=True).fill("leaflet")
         page.get_by_role("button", name="Solve again").click()
-        page.get_by_text("1 locks").wait_for(timeout=SOLVE_TIMEOUT_MS)
+        page.get_by_text("· 1 lock").wait_for(timeout=SOLVE_TIMEOUT_MS)
         assert page.get_by_test_id("stException").count() == 0
         after = pd.read_csv(download(page, "Order CSV", tmp_path), dtype={"item_code": str, "store": str})
         limit_items(page, len(after) - 2)
