@@ -148,6 +148,7 @@ class FittedModels:
     `boosting`: LightGBM model text (empty: member not used). `frames`: smoothing, weights, carry, curve, arima,
     residuals, paths, bands, horizon, launch (plain tables). `meta`: plain JSON. `notes`: what the planner should know
     of how they came about; not kept.
+    `composites`: the models of the categories' composites, with which items are reconciled; none: they are not.
     """
 
     store: str
@@ -160,6 +161,7 @@ class FittedModels:
     frames: dict[str, pd.DataFrame]
     meta: dict[str, Any]
     notes: tuple[str, ...] = ()
+    composites: FittedModels | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from replenish.forecast.coldstart import (
 )
 from replenish.forecast.costs import forecast_costs
 from replenish.forecast.features import PanelMatrix
-from replenish.forecast.hierarchy import best_share, category_factor, with_item_sums
+from replenish.forecast.hierarchy import best_share, category_factor, reconciled
 from replenish.forecast.intervals import QUANTILE_NAMES
 from replenish.records import DemandForecast
 from tests.forecast.shop import matrix, noisy_demand
@@ -95,9 +95,9 @@ def test_best_share_by_hand():
     assert best_share(items * 4, np.ones((4, 2)), items, factor) == 1
 
 
-def test_composites_meet_the_sum_of_their_items_half_way():
-    """Leafy kg 20 against 20 + 20·½ = 30; packs 10 against 1, down to 1 ÷ 1.5 at most; roots have no items."""
-    day = pd.Timestamp("2022-05-01")
+def test_items_and_composites_meet_half_way_and_add_up():
+    """Leafy kg: 20 against 1·20 + ½·20 = 30 → 25, items × 25/30. Packs: 10 against 1, × 1.5 at most."""
+    day = pd.Timestamp("2023-07-01")
 
     def table(codes, category, unit, mean, offered):
         columns = {"item_code": codes, "date": day, "category": category, "unit": unit, "mean": mean, "sigma": 2.0}
@@ -106,12 +106,16 @@ def test_composites_meet_the_sum_of_their_items_half_way():
     none = pd.DataFrame()
     composites = table(["leafy (kg)", "leafy (pack)", "roots (kg)"], ["leafy", "leafy", "roots"],
                        ["kg", "pack", "kg"], [20.0, 10.0, 5.0], 1.0)  # fmt: skip
-    items = table(["A", "B", "C"], ["leafy"] * 3, ["kg", "kg", "pack"], [20.0, 20.0, 1.0], [1.0, 0.5, 1.0])
-    found = with_item_sums(*(DemandForecast(t, none, none, none) for t in (composites, items))).table
-    assert found["mean"].tolist() == pytest.approx([25, 10 / 1.5, 5])
-    assert found["sigma"].tolist() == pytest.approx([2 * 1.25, 2 / 1.5, 2])
-    assert found["q90"].tolist() == pytest.approx([8 * 1.25, 8 / 1.5, 8])
-    assert composites["mean"].tolist() == [20, 10, 5], "nothing given is changed"
+    items = table(["A", "B", "C", "D"], ["leafy"] * 3 + ["herbs"], ["kg", "kg", "pack", "kg"], [20.0, 20, 1, 3],
+                  [1.0, 0.5, 1, 1])  # fmt: skip
+    below, above = reconciled(*(DemandForecast(t, none, none, none) for t in (items, composites)))
+    factor = np.array([25 / 30, 25 / 30, 1.5, 1])
+    assert below.table["mean"].tolist() == pytest.approx(items["mean"] * factor)
+    assert below.table["sigma"].tolist() == pytest.approx(2 * factor)
+    assert below.table["q90"].tolist() == pytest.approx(8 * factor)
+    assert above.table["mean"].tolist() == pytest.approx([25, 1.5, 5])
+    assert above.table["q90"].tolist() == pytest.approx([8 * 25 / 20, 8 * 0.15, 8])
+    assert items["mean"].tolist() == [20, 20, 1, 3], "nothing given is changed"
 
 
 # ---------------------------------------------------------------- launches

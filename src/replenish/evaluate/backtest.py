@@ -21,7 +21,6 @@ from replenish.planning import (
     build_history,
     category_prospect,
     category_settings,
-    fit_category_models,
     fit_models,
     look_ahead,
     one_store,
@@ -178,7 +177,7 @@ def _category_prospects(
     progress: Progress,
 ) -> Iterator[Prospect]:  # fmt: skip
     """The same for the composites of categories as they were known at each origin; closed days are no origin."""
-    items: FittedModels | None = None
+    models: FittedModels | None = None
     chosen, store = category_settings(settings, 0), tables.stores[0]
     of_open_days = origins[origins.isin(tables.daily_sales["date"])]
     if of_open_days.empty:
@@ -188,12 +187,11 @@ def _category_prospects(
         )  # fmt: skip
     for stage, origin in _stages(of_open_days):
         composites = category_tables(tables, origin, chosen.history)
-        if items is None or _too_old(items, origin, refit_days):
+        if models is None or _too_old(models, origin, refit_days):
             progress(f"{stage}, fitting")
-            items = fit_models(tables, origin, chosen, store, seed)
-            models = fit_category_models(composites, origin, chosen, items, seed)
+            models = fit_models(tables, origin, chosen, store, seed)
         progress(stage)
-        yield category_prospect(tables, composites, origin, horizon, chosen, items, models, seed)
+        yield category_prospect(tables, composites, origin, horizon, chosen, models, seed)
 
 
 def _stages(origins: pd.DatetimeIndex) -> Iterator[tuple[str, pd.Timestamp]]:

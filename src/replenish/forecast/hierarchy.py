@@ -2,7 +2,7 @@
 
 Top-down by proportions keeps forecasts non-negative; the share ω is the one with the least item error on past days
 (Wickramasuriya, Athanasopoulos & Hyndman 2019 give the general problem). Sums are of money, never kilograms and packs.
-Composites of a category and unit, the other way round, meet the sum of their items half-way.
+Then the composites of a category and unit and the sums of their items meet half-way (`reconciled`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from replenish.forecast.intervals import QUANTILE_NAMES
@@ -19,7 +20,8 @@ from replenish.records import DemandForecast
 Array = NDArray[np.float64]
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 MAX_FACTOR = 1.5
-ITEMS_SHARE = 0.5
+COMPOSITE_SHARE = 0.5
+KEY = ["composite", "date"]
 
 
 def category_factor(items: Array, worth: Array, offered: Array, category: NDArray, values: dict[str, Array]) -> Array:
@@ -46,23 +48,31 @@ def best_share(actual: Array, weight: Array, items: Array, factor: Array) -> flo
     return SHARES[int(np.argmin(losses))]
 
 
-def with_item_sums(composites: DemandForecast, items: DemandForecast) -> DemandForecast:
-    """The forecast of `composites`, each moved half-way to the sum of its items' forecasts × chance of being offered.
+def reconciled(items: DemandForecast, composites: DemandForecast) -> tuple[DemandForecast, DemandForecast]:
+    """Items and composites that add up: both meet half-way between the composite's forecast and its items' sum.
 
-    Two roads to one number err apart, and their mean errs less than either. Mean, σ and quantiles move by one factor,
-    at most 1.5 either way; a composite without items that were forecast stays. Kilograms and packs are composites of
-    their own, so that only like is added to like.
+    Sum: of the items' forecasts × chance of being offered. Two roads to one number err apart, and their mean errs less
+    than either. Mean, σ and quantiles of an item move by its composite's factor (at most 1.5 either way), those of the
+    composite to its items' new sum: exactly, whatever the limit. An item without composite and a composite without
+    items that were forecast stay. Kilograms and packs are composites of their own, so that only like is added to like.
     """
-    rows = items.table.assign(
-        item_code=composite_code(items.table), total=items.table["mean"] * items.table["offered_share"]
+    rows = items.table[["date", "mean", "offered_share"]].assign(composite=composite_code(items.table))
+    total = (rows["mean"] * rows["offered_share"]).groupby([rows["composite"], rows["date"]]).sum()
+    above = composites.table[["item_code", "date", "mean"]].rename(columns={"item_code": "composite"})
+    above = above.join(total.rename("total"), on=KEY)
+    known = (above["mean"] > 0) & (above["total"] > 0)
+    ratio = above["mean"] / above["total"].where(known)
+    above["factor"] = (1 - COMPOSITE_SHARE + COMPOSITE_SHARE * ratio).clip(1 / MAX_FACTOR, MAX_FACTOR)
+    factor = rows.join(above.set_index(KEY)["factor"], on=KEY)["factor"].fillna(1.0)
+    back = (above["factor"] / ratio).fillna(1.0)
+    return (
+        replace(items, table=_scaled(items.table, factor.to_numpy())),
+        replace(composites, table=_scaled(composites.table, back.to_numpy())),
     )
-    total = rows.groupby(["item_code", "date"])["total"].sum()
-    table = composites.table.copy()
-    own = table["mean"].to_numpy()
-    sums = total.reindex(table.set_index(["item_code", "date"]).index).to_numpy()
-    usable = (own > 0) & (np.nan_to_num(sums) > 0)
-    ratio = np.where(usable, sums / np.where(usable, own, 1.0), 1.0)
-    factor = np.clip(1 - ITEMS_SHARE + ITEMS_SHARE * ratio, 1 / MAX_FACTOR, MAX_FACTOR)
+
+
+def _scaled(table: pd.DataFrame, factor: Array) -> pd.DataFrame:
     columns = ["mean", "sigma", *QUANTILE_NAMES]
-    table[columns] = table[columns].mul(factor, axis=0)
-    return replace(composites, table=table)
+    out = table.copy()
+    out[columns] = out[columns].mul(factor, axis=0)
+    return out

@@ -3,7 +3,6 @@
 from replenish.planning.categories import (
     category_prospect,
     category_settings,
-    fit_category_models,
     look_ahead_categories,
     make_category_plan,
 )
@@ -55,7 +54,6 @@ __all__ = [
     "day_problem",
     "estimate_price_response",
     "evening_before",
-    "fit_category_models",
     "fit_models",
     "forecast_demand",
     "held_to",

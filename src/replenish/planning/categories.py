@@ -7,25 +7,22 @@ from datetime import date
 
 import pandas as pd
 
-from replenish.fingerprint import known_fingerprint
-from replenish.forecast.hierarchy import with_item_sums
-from replenish.forecast.models import fit_forecast
+from replenish.errors import ForecastError
 from replenish.history.category import category_tables
 from replenish.history.cleaning import build_history
+from replenish.planning.composites import composite_settings
+from replenish.planning.matrices import candidate_codes
 from replenish.planning.plan import replan
 from replenish.planning.prospect import (
     Progress,
     Prospect,
-    candidate_codes,
     checked_day,
     fit_models,
-    forecast_demand,
-    history_matrix,
     look_ahead,
     one_store,
     silent,
 )
-from replenish.records import DemandHistory, FittedModels, Plan, PriceResponse, Tables
+from replenish.records import FittedModels, Plan, Tables
 from replenish.settings import Settings
 
 
@@ -66,41 +63,26 @@ def look_ahead_categories(
     day = checked_day(tables, as_of)
     chosen = category_settings(given, 0)
     composites = category_tables(tables.for_store(name), day, chosen.history)
-    items = fit_models(tables, day, chosen, name, seed, progress)
-    models = fit_category_models(composites, day, chosen, items, seed, progress)
+    models = fit_models(tables, day, chosen, name, seed, progress)
     count = len(candidate_codes(build_history(composites, day, chosen, name), chosen, ()))
     rules = category_settings(given, count)
-    return composites, category_prospect(tables, composites, day, days, rules, items, models, seed), rules
+    return composites, category_prospect(tables, composites, day, days, rules, models, seed), rules
 
 
 def category_prospect(
-    tables: Tables, composites: Tables, as_of: pd.Timestamp, days: int, settings: Settings, items: FittedModels,
-    models: FittedModels, seed: int = 0,
-) -> Prospect:  # fmt: skip
-    """What is known of the `composites` the evening before; their forecasts meet the sums of the items' half-way.
-
-    `items`, `models`: the fitted models of the items and of the composites.
-    """
-    ahead = look_ahead(composites, as_of, days, settings, models, seed, models.store)
-    demand = forecast_demand(tables, as_of, days, settings, items, seed, items.store)
-    return replace(ahead, forecast=with_item_sums(ahead.forecast, demand))
-
-
-def fit_category_models(
-    composites: Tables,
-    as_of: pd.Timestamp,
-    settings: Settings,
-    items: FittedModels,
+    tables: Tables, composites: Tables, as_of: pd.Timestamp, days: int, settings: Settings, models: FittedModels,
     seed: int = 0,
-    progress: Progress = silent,
-) -> FittedModels:
-    """Demand models of the `composites` of `category_tables`; their price response is that of the fitted `items`."""
-    history = build_history(composites, as_of, settings, items.store)
-    answer = _composite_response(items.price_response, history)
-    progress("demand models of the categories")
-    matrix = history_matrix(composites, history, answer, settings)
-    mark = known_fingerprint(composites, history.store, history.as_of)
-    return fit_forecast(matrix, answer, settings, items.store, mark, seed)
+) -> Prospect:  # fmt: skip
+    """What is known of the `composites` the evening before; items' forecasts add up to theirs (`hierarchy.reconciled`).
+
+    `models`: the fitted models of the items, with those of the composites.
+    """
+    items = look_ahead(tables, as_of, days, settings, models, seed, models.store)
+    if models.composites is None or items.composites is None:
+        raise ForecastError("There is too little of the categories to forecast them. Give a longer history.")
+    own = composite_settings(settings)
+    ahead = look_ahead(composites, as_of, days, own, models.composites, seed, models.store)
+    return replace(ahead, forecast=items.composites)
 
 
 def category_settings(settings: Settings, count: int) -> Settings:
@@ -108,16 +90,5 @@ def category_settings(settings: Settings, count: int) -> Settings:
     return settings.override(
         rules__n_min=count, rules__n_max=None, rules__min_display=0.0, rules__shelf_space=None,
         rules__max_price_changes=None, rules__order_multiple=1.0, pricing__substitution=False,
+        forecast__reconcile=True,
     )  # fmt: skip
-
-
-def _composite_response(response: PriceResponse, history: DemandHistory) -> PriceResponse:
-    common = response.categories.set_index("category")
-    rows = history.panel[["item_code", "category"]].drop_duplicates("item_code").reset_index(drop=True)
-    rows = rows.assign(
-        elasticity=rows["category"].map(common["common_elasticity"]),
-        sd_shared=rows["category"].map(common["common_sd"]),
-        sd_item=0.0,
-        method="common move of the category's prices",
-    )
-    return PriceResponse(rows, response.categories)

@@ -12,11 +12,13 @@ from replenish.errors import ConfigError, DataError
 from replenish.fingerprint import known_fingerprint
 from replenish.forecast.costs import forecast_costs
 from replenish.forecast.demand import forecast_matrix
-from replenish.forecast.features import PanelMatrix, panel_matrix, with_assortment
+from replenish.forecast.features import PanelMatrix
+from replenish.forecast.hierarchy import reconciled
 from replenish.forecast.models import fit_forecast, refit_members
-from replenish.forecast.surroundings import surroundings
-from replenish.history.cleaning import build_history as _build_history, sold_recently
+from replenish.history.cleaning import build_history as _build_history
 from replenish.optimise.scenarios import ResidualPool, residual_pool
+from replenish.planning.composites import fit_composites, forecast_composites, refit_composites
+from replenish.planning.matrices import candidate_codes, history_matrix
 from replenish.planning.opening import OpenDays
 from replenish.pricing.response import estimate_response as _estimate
 from replenish.records import CostForecast, DemandForecast, DemandHistory, FittedModels, PriceResponse, Tables
@@ -64,7 +66,11 @@ def plannable_days(tables: Tables, store: str, settings: Settings) -> tuple[date
 
 @dataclass(frozen=True)
 class Prospect:
-    """What is known the evening before: history, its matrix, forecasts of demand and cost for the planned days."""
+    """What is known the evening before: history, its matrix, forecasts of demand and cost for the planned days.
+
+    `composites`: the forecast of the categories' composites, to which `forecast` adds up; None where items are not
+    reconciled.
+    """
 
     history: DemandHistory
     models: FittedModels
@@ -72,6 +78,7 @@ class Prospect:
     forecast: DemandForecast
     costs: CostForecast
     dates: pd.DatetimeIndex
+    composites: DemandForecast | None = None
 
 
 def build_history(
@@ -149,7 +156,11 @@ def refit_demand(
     progress("demand models")
     matrix = history_matrix(tables, past, _for_items(models.price_response, past), chosen)
     mark = known_fingerprint(tables, past.store, past.as_of)
-    return refit_members(matrix, models, chosen, mark, seed)
+    refitted = refit_members(matrix, models, chosen, mark, seed)
+    if models.composites is None:
+        return refitted
+    progress("demand models of the categories")
+    return replace(refitted, composites=refit_composites(tables, past.as_of, chosen, models.composites, seed))
 
 
 def look_ahead(
@@ -181,9 +192,15 @@ def look_ahead(
     opening = OpenDays(tables.for_store(past.store).up_to(past.as_of))
     dates = opening.planned(past.as_of, chosen.shop.lead_time_days, days)
     codes = candidate_codes(past, chosen, must_list)
-    forecast = forecast_matrix(matrix, fitted, past.items, codes, dates)
-    forecast = replace(forecast, notes=(*forecast.notes, *_model_notes(tables, given, past.as_of)))
-    return Prospect(past, fitted, matrix, forecast, forecast_costs(matrix, codes, dates), dates)
+    forecast, composites = forecast_matrix(matrix, fitted, past.items, codes, dates), None
+    notes = _model_notes(tables, given, past.as_of)
+    if chosen.forecast.reconcile and fitted.composites is not None:
+        above = forecast_composites(tables, past.as_of, dates, chosen, fitted.composites)
+        forecast, composites = reconciled(forecast, above)
+    elif chosen.forecast.reconcile:
+        notes += ("items are not reconciled with their categories: there is too little of these to forecast from",)
+    forecast = replace(forecast, notes=(*forecast.notes, *notes))
+    return Prospect(past, fitted, matrix, forecast, forecast_costs(matrix, codes, dates), dates, composites)
 
 
 def forecast_demand(
@@ -214,31 +231,12 @@ def _fit(tables: Tables, history: DemandHistory, settings: Settings, seed: int, 
     progress("demand models")
     matrix = history_matrix(tables, history, response, settings)
     mark = known_fingerprint(tables, history.store, history.as_of)
-    return fit_forecast(matrix, response, settings, history.store, mark, seed)
-
-
-def history_matrix(tables: Tables, history: DemandHistory, response: PriceResponse, settings: Settings) -> PanelMatrix:
-    """The matrix the demand models see: the history with what else the store knew by then (events, weather, rivals)."""
-    known = tables.for_store(history.store).up_to(history.as_of)
-    matrix = panel_matrix(history, response, settings.shop.country, known.events)
-    if settings.pricing.substitution:
-        share = response.categories.set_index("category")["transfer_share"]
-        counted = known.stock is not None and len(known.stock) > 0
-        matrix = with_assortment(matrix, history, share, counted)
-    return replace(matrix, around=surroundings(known, matrix.dates, matrix.item_codes))
-
-
-def candidate_codes(history: DemandHistory, settings: Settings, must_list: Iterable[str]) -> list[str]:
-    """Codes of the items sold lately and of those asked for, sorted; `DataError` when there are none."""
-    recent = set(sold_recently(history.panel, history.as_of, settings.forecast.candidate_days))
-    known = set(history.panel["item_code"].unique())
-    codes = sorted(recent | (set(must_list) & known))
-    if not codes:
-        raise DataError(
-            f"daily_sales: no item of store {history.store} was sold in the {settings.forecast.candidate_days} days "
-            f"up to {history.as_of:%Y-%m-%d}.", "Choose another date or raise forecast.candidate_days.",
-        )  # fmt: skip
-    return codes
+    models = fit_forecast(matrix, response, settings, history.store, mark, seed)
+    if not settings.forecast.reconcile:
+        return models
+    progress("demand models of the categories")
+    above = fit_composites(tables, history.as_of, settings, response, history.store, seed)
+    return replace(models, composites=above)
 
 
 def checked_day(tables: Tables, as_of: date | pd.Timestamp | str) -> pd.Timestamp:
