@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from replenish.store.identity import installed_versions
 from replenish.store.models import Bundle, load_bundle, save_bundle
 
 KIND = "models"
-VERSION = 14
+VERSION = 15
+COMPOSITES = "composites_"
 FILES_KEPT = 14  # per store, whatever the settings
 LEAST_AGE_S = 24 * 3600.0  # a younger file may be what another process is about to read
 
@@ -63,28 +64,47 @@ class ModelFolder:
 
 
 def save_models(path: str | Path, models: FittedModels) -> Path:
-    """Write the models to one file, whole or not at all; returns its path. Their notes are not kept."""
-    response = models.price_response
-    frames = {f"frame_{k}": v for k, v in models.frames.items()}
-    frames |= {"response_items": response.items, "response_categories": response.categories}
-    meta = {
-        "store": models.store, "fitted_as_of": f"{models.fitted_as_of:%Y-%m-%d}",
-        "validated_as_of": f"{models.validated_as_of:%Y-%m-%d}", "fingerprint": models.fingerprint,
-        "settings": models.settings, "models": models.meta,
-    }  # fmt: skip
-    return save_bundle(path, Bundle(frames=frames, texts={"boosting": models.boosting}, meta=meta), KIND, VERSION)
+    """Write the models to one file, those of the composites with them, whole or not at all; returns its path.
+
+    Their notes are not kept.
+    """
+    bundle = Bundle()
+    _put(bundle, models, "")
+    if models.composites is not None:
+        _put(bundle, models.composites, COMPOSITES)
+    return save_bundle(path, bundle, KIND, VERSION)
 
 
 def load_models(path: str | Path) -> FittedModels:
     """The models of a file written by `save_models`; `StorageError` when it is missing or damaged."""
     bundle = load_bundle(path, KIND, VERSION)
-    frames = {k.removeprefix("frame_"): v for k, v in bundle.frames.items() if k.startswith("frame_")}
-    response = PriceResponse(bundle.frames["response_items"], bundle.frames["response_categories"])
-    meta = bundle.meta
-    fitted, validated = (pd.Timestamp(meta[name]) for name in ("fitted_as_of", "validated_as_of"))
+    above = _get(bundle, COMPOSITES) if f"{COMPOSITES}models" in bundle.meta else None
+    return replace(_get(bundle, ""), composites=above)
+
+
+def _put(bundle: Bundle, models: FittedModels, prefix: str) -> None:
+    """Add the models to the bundle, each part's name with the `prefix`."""
+    response = models.price_response
+    frames = {f"frame_{k}": v for k, v in models.frames.items()}
+    frames |= {"response_items": response.items, "response_categories": response.categories}
+    bundle.frames.update({f"{prefix}{name}": frame for name, frame in frames.items()})
+    bundle.texts[f"{prefix}boosting"] = models.boosting
+    bundle.meta[f"{prefix}models"] = {
+        "store": models.store, "fitted_as_of": f"{models.fitted_as_of:%Y-%m-%d}",
+        "validated_as_of": f"{models.validated_as_of:%Y-%m-%d}", "fingerprint": models.fingerprint,
+        "settings": models.settings, "meta": models.meta,
+    }  # fmt: skip
+
+
+def _get(bundle: Bundle, prefix: str) -> FittedModels:
+    """The models that were added with the `prefix`."""
+    start, told = f"{prefix}frame_", bundle.meta[f"{prefix}models"]
+    frames = {k.removeprefix(start): v for k, v in bundle.frames.items() if k.startswith(start)}
+    response = PriceResponse(bundle.frames[f"{prefix}response_items"], bundle.frames[f"{prefix}response_categories"])
+    fitted, validated = (pd.Timestamp(told[name]) for name in ("fitted_as_of", "validated_as_of"))
     return FittedModels(
-        meta["store"], fitted, validated, meta["fingerprint"], meta["settings"], response, bundle.texts["boosting"],
-        frames, meta["models"],
+        told["store"], fitted, validated, told["fingerprint"], told["settings"], response,
+        bundle.texts[f"{prefix}boosting"], frames, told["meta"],
     )  # fmt: skip
 
 
