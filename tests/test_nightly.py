@@ -49,6 +49,26 @@ def test_a_broken_store_stops_no_other(folder: Path, settings: Settings) -> None
         assert runs.load(north.run_id).plan.summary["dates"] == ["2023-07-01"]
 
 
+def test_a_store_whose_sales_are_late_gets_no_old_order(settings: Settings, tmp_path: Path) -> None:
+    """North twice, once without its last three days: its order for a day in the past would look like today's."""
+    frames = two_stores()
+    sales = frames["sales"]
+    north = {k: v[v["store"] == "north"] if "store" in v else v for k, v in frames.items()}
+    late = {k: v.assign(store="late") if "store" in v else v for k, v in north.items()}
+    late["sales"] = late["sales"][late["sales"]["date"] <= sales["date"].max() - pd.Timedelta(days=3)]
+    both = {k: pd.concat([late[k], v], ignore_index=True) if "store" in v else v for k, v in north.items()}
+    folder = write_tables(tmp_path / "shops", both)
+    report = run_nightly(folder, settings)
+    assert [(s.store, s.status, s.day) for s in report.stores] == [
+        ("late", "failed", ""),
+        ("north", "planned", "2023-07-01"),
+    ]
+    assert "the sales of store late end on 2023-06-27, those of other stores on 2023-06-30" in report.stores[0].message
+    assert report.exit_code == DataError.exit_code
+    asked = run_nightly(folder, settings, stores=["late"])
+    assert (asked.stores[0].status, asked.stores[0].day) == ("planned", "2023-06-28"), "asked for alone, it is planned"
+
+
 def test_the_second_time_is_the_same_run_from_kept_models(folder: Path, settings: Settings) -> None:
     first = run_nightly(folder, settings, stores=["north"])
     for name in first.stores[0].files:  # as if the batch had been killed before it wrote them

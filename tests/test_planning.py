@@ -312,6 +312,26 @@ def test_stores_are_named_when_the_choice_is_open(demo_folder: Path, shop: Table
     np.testing.assert_allclose(panels["south"]["full_price_sold"], 2 * panels["north"]["full_price_sold"])
 
 
+def test_items_add_up_to_their_categories(shop: Tables, models: FittedModels):
+    ahead = look_ahead(shop, AS_OF, 7, SETTINGS, models)
+    table = ahead.forecast.table
+    name = table["category"] + " (" + table["unit"] + ")"
+    sums = (table["mean"] * table["offered_share"]).groupby([name, table["date"]]).sum()
+    above = ahead.composites.table.set_index(["item_code", "date"])["mean"]
+    np.testing.assert_allclose(above.reindex(sums.index), sums)
+    alone = look_ahead(shop, AS_OF, 7, SETTINGS, replace(models, composites=None))
+    ratio = table["mean"] / alone.forecast.table["mean"]
+    assert alone.composites is None
+    assert ratio.between(1 / 1.5, 1.5).all()
+    np.testing.assert_allclose(ratio, ratio.groupby([name, table["date"]]).transform("mean"), err_msg="one factor")
+    assert (ratio - 1).abs().max() > 0.001
+
+
+def test_items_without_models_of_their_categories_say_so(shop: Tables, models: FittedModels):
+    ahead = look_ahead(shop, AS_OF, 1, SETTINGS, replace(models, composites=None))
+    assert any("not reconciled with their categories" in note for note in ahead.forecast.notes)
+
+
 def test_category_plan_of_a_week_has_one_line_per_composite_and_day(shop: Tables):
     plan = make_category_plan(shop, AS_OF, 7, SETTINGS)
     names = {"leafy (kg)", "mushroom (kg)", "mushroom (pack)", "pepper (kg)"}

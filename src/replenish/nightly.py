@@ -14,9 +14,10 @@ from typing import Literal
 
 import pandas as pd
 
-from replenish.errors import ConfigError, ReplenishError, SolverError, StorageError
+from replenish.errors import ConfigError, DataError, ReplenishError, SolverError, StorageError
 from replenish.execution import Backend, StoreResult, map_stores
 from replenish.planning import evening_before, make_plan
+from replenish.planning.opening import OpenDays
 from replenish.publish import FORMATS, order_name, write_order
 from replenish.records import Tables
 from replenish.reuse import kept_models
@@ -30,10 +31,14 @@ LOCK_NAME = "nightly.lock"
 
 @dataclass(frozen=True)
 class StoreReport:
-    """What became of one store: its run and order files, or the `message` and `exit_code` of what stopped it."""
+    """What became of one store: its run and order files, or the `message` and `exit_code` of what stopped it.
+
+    `day`: the planned day as YYYY-MM-DD, empty when the store was not planned.
+    """
 
     store: str
     status: Status
+    day: str = ""
     run_id: str = ""
     files: tuple[str, ...] = ()
     expected: float | None = None
@@ -70,7 +75,8 @@ def run_nightly(
 ) -> NightlyReport:
     """Plan every store of a folder for one day, store the runs and write the order files.
 
-    `date` is the planned day (default: `lead_time_days` after each store's own last day). Kept models are used, fitted
+    `date` is the planned day. Default: `lead_time_days` after each store's own last day; a store whose last day lies
+    before that of the others, though it was open since, is not planned: its data are late. Kept models are used, fitted
     again or made anew as they get older (`reuse.kept_models`). What stops one store is in its report and stops no
     other. A batch that was killed is completed by running it again: stores planned before come back as the same run.
     `progress(report, done, total)` is called as stores finish.
@@ -82,23 +88,46 @@ def run_nightly(
     with output_lock(Path(chosen.storage.output) / LOCK_NAME):
         tables = load_tables(folder)
         names = _known_stores(tables, stores)
-        plan_one = partial(plan_store, settings=chosen, day=None if date is None else pd.Timestamp(date), seed=seed)
-        tell = None if progress is None else lambda result, done, total: progress(_report(result), done, total)
+        day = None if date is None else pd.Timestamp(date)
         parts = {name: tables.for_store(name) for name in names}
+        latest = pd.Timestamp(tables.daily_sales.loc[tables.daily_sales["store"].isin(names), "date"].max())
+        plan_one = partial(plan_store, settings=chosen, day=day, seed=seed, latest=latest)
+        tell = None if progress is None else lambda result, done, total: progress(_report(result), done, total)
         results = map_stores(plan_one, names, backend, workers, progress=tell, parts=parts)
     return NightlyReport(tuple(_report(result) for result in results))
 
 
-def plan_store(store: str, tables: Tables, settings: Settings, day: pd.Timestamp | None, seed: int) -> StoreReport:
-    """One store planned for `day` from its own tables, its run kept and both order files written."""
+def plan_store(
+    store: str, tables: Tables, settings: Settings, day: pd.Timestamp | None, seed: int, latest: pd.Timestamp
+) -> StoreReport:
+    """One store planned for `day` from its own tables, its run kept and both order files written.
+
+    `latest`: the last day of sales of any store; `DataError` when no `day` is asked for and the store's own are late.
+    """
+    if day is None:
+        _refuse_late(store, tables, latest)
     as_of = evening_before(tables, store, day, settings)
     models = kept_models(tables, as_of, settings, store, seed)
     plan = make_plan(tables, as_of, 1, settings, (), models, seed, store)
     with open_store(settings.storage.database) as runs:
         run = runs.save(plan)
-    files = [write_order(run.plan, path) for path in order_paths(store, plan.summary["dates"][0], run.run_id, settings)]
+    planned = str(plan.summary["dates"][0])
+    files = [write_order(run.plan, path) for path in order_paths(store, planned, run.run_id, settings)]
     status: Status = "same run" if run.repeated else "planned"
-    return StoreReport(store, status, run.run_id, tuple(map(str, files)), float(plan.summary["expected"]))
+    return StoreReport(store, status, planned, run.run_id, tuple(map(str, files)), float(plan.summary["expected"]))
+
+
+def _refuse_late(store: str, tables: Tables, latest: pd.Timestamp) -> None:
+    """`DataError` when the store has no sales of a day up to `latest` on which it was open: its order would be old."""
+    if tables.daily_sales.empty:
+        return  # said in full where the history is built
+    last = pd.Timestamp(tables.daily_sales["date"].max())
+    missing = OpenDays(tables).among(pd.date_range(last + pd.Timedelta(days=1), latest), last)
+    if len(missing):
+        raise DataError(
+            f"daily_sales: the sales of store {store} end on {last:%Y-%m-%d}, those of other stores on "
+            f"{latest:%Y-%m-%d}.", "Bring its sales in, or name the day to be planned.",
+        )  # fmt: skip
 
 
 def order_paths(store: str, day: str, run_id: str, settings: Settings) -> list[Path]:

@@ -72,12 +72,12 @@ def _print_report(report: NightlyReport) -> None:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("store", "status", "run", "expected profit", "seconds"):
+    for heading in ("store", "status", "day", "run", "expected profit", "seconds"):
         table.add_column(heading, justify="right" if heading in ("expected profit", "seconds") else "left")
     for s in report.stores:
         expected = "" if s.expected is None else f"{s.expected:,.0f}"
         style = "bold red" if s.status == "failed" else ""
-        table.add_row(escape(s.store), s.status, s.run_id, expected, f"{s.seconds:.1f}", style=style)
+        table.add_row(escape(s.store), s.status, s.day, s.run_id, expected, f"{s.seconds:.1f}", style=style)
     output_console().print(table)
     for s in report.stores:
         if s.status == "failed":
