@@ -28,7 +28,7 @@ DEFAULT_FOLDER = os.environ.get("REPLENISH_DATA", "data/demo")
 FITTING_TIME_LIMIT_S = 900.0
 PLANNING_TIME_LIMIT_S = 900.0
 SIDEBAR_WIDTH = 260  # px
-LEAST_CARD_WIDTH = 7  # characters
+LEAST_CARD_WIDTH = 9  # characters: the longest label, and “optimal” in the larger type of values
 # Streamlit's wide layout leaves 80 px on either side; the table of reasons needs them.
 NARROW_MARGINS = "<style>.stMainBlockContainer {padding: 3rem 2rem 2rem}</style>"
 # The limits a planner may change for the day: label and help by setting of the section `rules`.
@@ -44,8 +44,8 @@ LIMITS: dict[str, tuple[str, str]] = {
     "risk_weight": ("Weight on bad days", "0: mean profit alone; nearer 1: the mean of the worst days counts more"),
 }
 WHOLE = ("n_min", "n_max", "max_price_changes")
-WHY_WIDTH = 340  # px of the column of reasons
-WHY_CHARACTERS = 46  # of a line in it
+WHY_WIDTH = 300  # px of the column of reasons
+WHY_CHARACTERS = 40  # of a line in it
 LINE_HEIGHT, ROW_PADDING = 18, 14  # px
 MIME = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 
@@ -257,7 +257,7 @@ def show_figures(summary: dict[str, Any], currency: str) -> None:
     """The plan's key figures; those the summary lacks are left out."""
     cards = figure_cards(summary, currency)
     widths = [max(len(value), LEAST_CARD_WIDTH) for _, value, _, _ in cards]
-    for column, (label, value, note, tip) in zip(st.columns(widths), cards, strict=True):
+    for column, (label, value, note, tip) in zip(st.columns(widths, gap="xsmall"), cards, strict=True):
         column.metric(label, value, note or None, delta_color="off", delta_arrow="off", help=tip, border=True)
     for note in summary.get("notes", []):
         st.caption(f":material/info: {note}")
@@ -268,23 +268,23 @@ def figure_cards(s: dict[str, Any], currency: str) -> list[tuple[str, str, str, 
     cards = []
     if s.get("expected") is not None:
         error = f"± {s['expected_se']:,.0f}" if s.get("expected_se") is not None else ""
-        tip = f"{currency}, on fresh scenarios the plan never saw; ± is the standard error."
-        cards.append(("Expected profit", f"{s['expected']:,.0f}", error, tip))
+        tip = f"Expected profit, {currency}, on fresh scenarios the plan never saw; ± is the standard error."
+        cards.append(("Profit", f"{s['expected']:,.0f}", error, tip))
     if s.get("range_80") is not None:
         low, high = s["range_80"]
         tip = "The day's profit lies in this range on 8 days of 10."
-        cards.append(("8 days of 10 from", f"{low:,.0f}", f"to {high:,.0f}", tip))
+        cards.append(("8 days of 10", f"{low:,.0f}", f"to {high:,.0f}", tip))
     if s.get("baseline"):
         base = s["baseline"]
         low, high = base["gain_interval"]
         tip = f"Gain over {base['name']} on the same scenarios, with its interval."
-        cards.append((f"Over {base['name']}", f"{base['gain']:,.0f}", f"{low:,.0f} to {high:,.0f}", tip))
+        cards.append(("Gain", f"{base['gain']:,.0f}", f"{low:,.0f} to {high:,.0f}", tip))
     if s.get("items_listed") is not None:
         cards.append(
-            ("Items listed", f"{s['items_listed']}", f"of {s.get('candidates', '–')}", "Listed of candidates.")
+            ("Listed", f"{s['items_listed']}", f"of {s.get('candidates', '–')}", "Items on the shelf, of candidates.")
         )
     if s.get("order_cost") is not None:
-        waste = f"waste {s['waste_value']:,.0f}" if s.get("waste_value") is not None else ""
+        waste = f"waste {s['waste_value']:,.0f} {currency}" if s.get("waste_value") is not None else ""
         cards.append(("Order cost", f"{s['order_cost']:,.0f}", waste, f"{currency}, at expected purchase prices."))
     if s.get("status"):
         gap = f"gap {s['gap']:.2%}" if s.get("gap") is not None else ""

@@ -56,7 +56,7 @@ def test_the_plan_of_the_first_day_after_the_data_is_shown(app: AppTest) -> None
     app.run()
     assert messages(app) == []
     assert app.header[0].value == "Order for Saturday, 1 July 2023"
-    assert {m.label: m.value for m in app.metric}["Items listed"] == "33"
+    assert {m.label: m.value for m in app.metric}["Listed"] == "33"
     assert app.dataframe[0].value["item_name"].tolist() == make_plan().lines["item_name"].tolist()
     assert app.dataframe[1].value["reason"].str.startswith("Listing it would cost").all()
 
@@ -64,7 +64,7 @@ def test_the_plan_of_the_first_day_after_the_data_is_shown(app: AppTest) -> None
 def test_no_reason_is_cut(app: AppTest) -> None:
     app.run()
     shown = app.dataframe[0]
-    lines = -(-shown.value["reason"].str.len().max() // 46)  # some 46 characters fit the column
+    lines = -(-shown.value["reason"].str.len().max() // 40)  # some 40 characters fit the column
     assert shown.proto.row_height >= 18 * lines
 
 

@@ -115,7 +115,7 @@ def limit_items(page: Page, most: int) -> None:
     field.fill(f"{most}")
     field.press("Tab")
     page.get_by_role("button", name="Solve with these limits").click()
-    card = page.get_by_test_id("stMetric").filter(has_text="Items listed")
+    card = page.get_by_test_id("stMetric").filter(has_text="Listed")
     card.get_by_text(f"{most}", exact=True).wait_for(timeout=SOLVE_TIMEOUT_MS)
 
 
@@ -132,7 +132,7 @@ def walk_through(folder: Path, tmp_path: Path) -> pd.DataFrame:
     returns the first order."""
     database = f"sqlite:///{tmp_path}/runs.db"
     with dashboard(folder, database) as address, open_page(address) as page:
-        page.get_by_text("Expected profit").first.wait_for(timeout=SOLVE_TIMEOUT_MS)
+        page.get_by_text("Order cost").first.wait_for(timeout=SOLVE_TIMEOUT_MS)
         assert page.get_by_test_id("stException").count() == 0
         before = pd.read_csv(download(page, "Order CSV", tmp_path), dtype={"item_code": str, "store": str})
         row = int(before["expected_profit"].head(ROWS_IN_VIEW).argmax())
