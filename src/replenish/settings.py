@@ -98,7 +98,9 @@ class ForecastSettings(Section):
     tsb: bool = Field(True, description="use the TSB member (intermittent demand)")
     boosting: bool = Field(True, description="use the global LightGBM member")
     arima: bool = Field(True, description="use the ARIMA member for categories")
-    reconcile: bool = Field(True, description="bring items and the composites of their categories into line")
+    reconcile: bool = Field(
+        True, description="bring items and the composites of their categories into line (not where stock is counted)"
+    )
     boosting_days: int = Field(730, ge=60, description="days of history the LightGBM member learns from")
     validation_days: int = Field(
         364,

@@ -160,7 +160,7 @@ def refit_demand(
     if models.composites is None:
         return refitted
     progress("demand models of the categories")
-    return replace(refitted, composites=refit_composites(tables, past.as_of, chosen, models.composites, seed))
+    return replace(refitted, composites=refit_composites(tables, past, chosen, models.composites, seed))
 
 
 def look_ahead(
@@ -195,9 +195,9 @@ def look_ahead(
     forecast, composites = forecast_matrix(matrix, fitted, past.items, codes, dates), None
     notes = _model_notes(tables, given, past.as_of)
     if chosen.forecast.reconcile and fitted.composites is not None:
-        above = forecast_composites(tables, past.as_of, dates, chosen, fitted.composites)
+        above = forecast_composites(tables, past, dates, chosen, fitted.composites)
         forecast, composites = reconciled(forecast, above)
-    elif chosen.forecast.reconcile:
+    elif _to_be_reconciled(matrix, chosen):
         notes += ("items are not reconciled with their categories: there is too little of these to forecast from",)
     forecast = replace(forecast, notes=(*forecast.notes, *notes))
     return Prospect(past, fitted, matrix, forecast, forecast_costs(matrix, codes, dates), dates, composites)
@@ -232,11 +232,21 @@ def _fit(tables: Tables, history: DemandHistory, settings: Settings, seed: int, 
     matrix = history_matrix(tables, history, response, settings)
     mark = known_fingerprint(tables, history.store, history.as_of)
     models = fit_forecast(matrix, response, settings, history.store, mark, seed)
-    if not settings.forecast.reconcile:
+    if not _to_be_reconciled(matrix, settings):
         return models
     progress("demand models of the categories")
-    above = fit_composites(tables, history.as_of, settings, response, history.store, seed)
+    above = fit_composites(tables, history, settings, response, seed)
     return replace(models, composites=above)
+
+
+def _to_be_reconciled(matrix: PanelMatrix, settings: Settings) -> bool:
+    """Whether items are brought into line with their categories.
+
+    Not where demand was freed from the assortment: items then stand for what is asked for with rivals there, which is
+    less than the sales and stock-outs that their categories add up.
+    """
+    freed = matrix.assortment is not None and matrix.assortment.freed
+    return settings.forecast.reconcile and not freed
 
 
 def checked_day(tables: Tables, as_of: date | pd.Timestamp | str) -> pd.Timestamp:
