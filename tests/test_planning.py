@@ -261,12 +261,16 @@ def test_locks_that_do_not_do_what_they_look_like_are_told(shop: Tables, models:
 def test_doubtful_data_behind_a_plan_is_told(demo_folder: Path, models: FittedModels, plan: Plan):
     frames = small_frames(demo_folder)
     sales, costs = frames["sales"], frames["wholesale"]
-    mine = (sales["item_code"] == "P043") & (sales["date"] == AS_OF)
-    sales.loc[sales.index[mine][0], "quantity"] = 5000.0
+    for code, quantity in (("P043", 5000.0), ("P046", 40.0)):
+        mine = (sales["item_code"] == code) & (sales["date"] == AS_OF)
+        sales.loc[sales.index[mine][0], "quantity"] = quantity
     old = (costs["item_code"] == "P046") & (costs["date"] > "2024-05-31")
     tables = tables_from_frames(frames | {"wholesale": costs[~old]})
     notes = " ".join(make_plan(tables, AS_OF, 1, SETTINGS, models=models).summary["notes"])
-    assert f"Coriander: a single sale of 5000 kg on {pd.Timestamp(AS_OF):%Y-%m-%d}, more than 10 times" in notes
+    assert "Coriander: on 2024-06-19 it sold 5,0" in notes
+    assert "the forecast hardly goes by that day" in notes
+    assert "Coriander: a single sale" not in notes, "told once"
+    assert "Red bell pepper: a single sale of 40 kg on 2024-06-19, more than 10 times" in notes
     assert "wholesale prices of 1 of " in notes
     assert "last: Red bell pepper 2024-05-31)" in notes
     assert not any("single sale" in n or "days old" in n for n in plan.summary["notes"])

@@ -53,7 +53,8 @@ def test_a_typing_error_teaches_little_and_is_told():
     assert m.sold[-3, item] * m.excess[-3, item] == pytest.approx(4002)
     assert m.weight[-3, item] < 0.02
     assert (m.excess > 1).sum() == 1
-    notes = _outlier_notes(m, np.arange(len(m.item_codes)))
+    names = history.items.set_index("item_code")["item_name"]
+    notes = _outlier_notes(m, np.arange(len(m.item_codes)), names)
     assert len(notes) == 1
-    assert notes[0].startswith("L2: on 2023-06-28 it sold 4,002 kg, more than 10 times")
-    assert _outlier_notes(m, np.array([k for k in range(len(m.item_codes)) if k != item])) == []
+    assert notes[0].startswith("Lettuce: on 2023-06-28 it sold 4,002 kg, more than 10 times")
+    assert _outlier_notes(m, np.array([k for k in range(len(m.item_codes)) if k != item]), names) == []

@@ -106,20 +106,24 @@ def _forecast(
         notes.append(
             f"{len(blind)} items have no day of sales at a full price; no demand is forecast: {', '.join(blind)}"
         )
-    notes += _outlier_notes(m, rows)
+    notes += _outlier_notes(m, rows, names)
     ahead = pd.concat(parts_members, ignore_index=True)
     return DemandForecast(table, residuals, ahead, weights, tuple(notes), read_joint(models))
 
 
-def _outlier_notes(m: PanelMatrix, rows: NDArray[np.int64]) -> list[str]:
-    """A note for each day of the last eight weeks that is far above what the item usually sells; `rows`: the items."""
+def _outlier_notes(m: PanelMatrix, rows: NDArray[np.int64], names: pd.Series) -> list[str]:
+    """A note for each day of the last eight weeks that is far above what the item usually sells.
+
+    `rows`: the items; `names`: item_code → name.
+    """
     if m.excess is None:
         return []
     first = max(len(m.dates) - HIGHEST_DAYS, 0)
     late, item = np.nonzero(m.excess[first:, rows] > 1)
     return [
-        f"{m.item_codes[k]}: on {day:%Y-%m-%d} it sold {m.sold[t, k] * m.excess[t, k]:,.0f} {m.unit[k]}, more than "
-        f"{MOST:g} times as much as it usually does; the forecast hardly goes by that day"
+        f"{names[m.item_codes[k]]}: on {day:%Y-%m-%d} it sold {m.sold[t, k] * m.excess[t, k]:,.0f} {m.unit[k]}, more "
+        f"than {MOST:g} times as much as it usually does; the forecast hardly goes by that day. If it is a typing "
+        "error, correct it in the source and plan again."
         for t, k, day in zip(late + first, rows[item], m.dates[late + first], strict=True)
     ]
 

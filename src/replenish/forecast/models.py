@@ -15,7 +15,7 @@ from replenish.forecast.arima import CategoryArima, fit_arima, past_values
 from replenish.forecast.blend import blend_weights, combine
 from replenish.forecast.boosting import Covariates, boosting_forecast, covariates, fit_boosting, known_categories
 from replenish.forecast.coldstart import Starts, cold_start, fit_curve, launch_money, on_curve, starts
-from replenish.forecast.features import PanelMatrix, rolling_sum
+from replenish.forecast.features import SHORT, PanelMatrix, rolling_sum
 from replenish.forecast.hierarchy import best_share, category_factor
 from replenish.forecast.intermittent import intermittent, tsb_forecasts
 from replenish.forecast.intervals import Bands, Cells, fit_bands
@@ -30,7 +30,6 @@ from replenish.settings import Settings, fitting_settings
 Array = NDArray[np.float64]
 MIN_HISTORY_DAYS = 60
 FOLD_DAYS = 60
-CANDIDATE_DAYS = 7
 # Every member's forecasts at every horizon are held at once: beyond 2,700 items the days judged on become fewer, but
 # not fewer than four months.
 MOST_CELLS, LEAST_DAYS = 1_000_000, 119
@@ -173,7 +172,8 @@ def _validate(m: PanelMatrix, past: Members, settings: Settings, validation: int
     groups = item_groups(m, days - validation)
     price = {h: m.price_factor(m.price[targets - h]) for h in horizons}
     actual = {h: m.neutral[targets] * price[h] for h in horizons}
-    worth = np.vstack([_taught(m, targets, h) * np.nan_to_num(m.price[targets - h]) for h in horizons])
+    taught = {h: _taught(m, targets - h, targets) for h in horizons}
+    worth = np.vstack([taught[h] * np.nan_to_num(m.price[targets - h]) for h in horizons])
     observed = np.vstack([actual[h] for h in horizons])
     stacked = {k: np.vstack([cells[h][k] * price[h] for h in horizons]) for k in cells[1]}
     weights = blend_weights(observed, worth, stacked, groups, {"tsb": INTERMITTENT})
@@ -184,15 +184,15 @@ def _validate(m: PanelMatrix, past: Members, settings: Settings, validation: int
     begun = {h: starts(m, targets - h) for h in horizons}
     launch = launch_money(m, days - validation)
     mixed = {h: cold_start(m, q, launch, begun[h], targets - h) for h, q in mixed.items()}
-    curve = _curve(m, targets, actual, mixed, begun)
+    seen_at = {h: _seen(taught[h], q) for h, q in mixed.items()}
+    curve = _curve(m, targets, actual, mixed, begun, seen_at)
     mixed = {h: q * on_curve(begun[h], curve) for h, q in mixed.items()}
     factor = _reconcile(m, past, mixed, targets)
     share = best_share(observed, worth, np.vstack(list(mixed.values())), np.vstack(list(factor.values())))
     even = {h: mixed[h] * factor[h] ** share for h in horizons}
-    bands = _bands(m, targets, actual, even, state, begun)
-    scores = {
-        h: _scores(m, targets, h, actual[h], even[h], bands.sigma(even[h], state[targets - h], h)) for h in horizons
-    }
+    bands = _bands(m, targets, actual, even, state, begun, seen_at)
+    sigma = {h: bands.sigma(q, state[targets - h], h) for h, q in even.items()}
+    scores = {h: _scores(actual[h], q, sigma[h], seen_at[h]) for h, q in even.items()}
     residuals = pd.DataFrame(scores[1], index=m.dates[targets], columns=list(m.item_codes))
     joint = joint_errors(scores, m.category, m.dates[targets])
     return _Judged(weights, carry, curve, share, bands, residuals, joint)
@@ -234,58 +234,52 @@ def recent_offer(m: PanelMatrix, origins: NDArray[np.int64]) -> Array:
     return np.asarray(m.offered_then[back].mean(1))
 
 
-def _taught(m: PanelMatrix, targets: NDArray[np.int64], horizon: int) -> Array:
-    """Teaching weight of the target days of items that were on the shelf in the week up to the origin, else 0.
+def _taught(m: PanelMatrix, origins: NDArray[np.int64], targets: NDArray[np.int64]) -> Array:
+    """Teaching weight of the target days of items that taught in the week up to the origin, else 0.
 
-    Plans are made of such items; what others sell on the day they come back says nothing of their errors.
+    Of such items plans are made, and LightGBM learns; what others sell on the day they come back says nothing of their
+    errors.
     """
-    origins = targets - horizon
     first = int(origins[0])
-    recent = rolling_sum((m.weight > 0).astype(float), CANDIDATE_DAYS, first)[origins - first] > 0
+    recent = rolling_sum((m.weight > 0).astype(float), SHORT, first)[origins - first] > 0
     return np.asarray(m.weight[targets] * recent)
 
 
-def _seen(m: PanelMatrix, targets: NDArray[np.int64], horizon: int, forecast: Array) -> NDArray[np.bool_]:
-    return (_taught(m, targets, horizon) > 0) & np.isfinite(forecast) & (forecast > 0)
+def _seen(taught: Array, forecast: Array) -> NDArray[np.bool_]:
+    return np.asarray((taught > 0) & np.isfinite(forecast) & (forecast > 0))
 
 
 def _curve(
-    m: PanelMatrix,
-    targets: NDArray[np.int64],
-    actual: dict[int, Array],
-    mixed: dict[int, Array],
-    begun: dict[int, Starts],
-) -> Array:
+    m: PanelMatrix, targets: NDArray[np.int64], actual: dict[int, Array], mixed: dict[int, Array],
+    begun: dict[int, Starts], seen: dict[int, NDArray[np.bool_]],
+) -> Array:  # fmt: skip
     """Launch and return curve (see `coldstart.fit_curve`)."""
-    money = {h: np.where(_seen(m, targets, h, q), m.price[targets - h], np.nan) for h, q in mixed.items()}
+    price = {h: np.where(seen[h], m.price[targets - h], np.nan) for h in mixed}
     return fit_curve(
-        [begun[h] for h in mixed], [actual[h] * money[h] for h in mixed], [q * money[h] for h, q in mixed.items()]
+        [begun[h] for h in mixed], [actual[h] * price[h] for h in mixed], [q * price[h] for h, q in mixed.items()]
     )
 
 
 def _bands(
     m: PanelMatrix, targets: NDArray[np.int64], actual: dict[int, Array], mixed: dict[int, Array], state: Array,
-    begun: dict[int, Starts],
+    begun: dict[int, Starts], seen: dict[int, NDArray[np.bool_]],
 ) -> Bands:  # fmt: skip
-    if not _seen(m, targets, 1, mixed[1]).any():
+    if not seen[1].any():
         raise ForecastError(
             f"sales: nothing was sold at a known price between {m.dates[targets[0]]:%Y-%m-%d} and "
             f"{m.dates[targets[-1]]:%Y-%m-%d}, so that the error of forecasts cannot be measured. Choose another date."
         )
     cells = []
     for h, forecast in mixed.items():
-        seen = _seen(m, targets, h, forecast)
-        money = forecast * m.price[targets - h]
-        unrest, little_seen = state[targets - h][seen], begun[h].little_seen[seen]
-        cells.append(Cells(actual[h][seen], forecast[seen], money[seen], unrest, little_seen))
+        at = seen[h]
+        money, unrest = (forecast * m.price[targets - h])[at], state[targets - h][at]
+        cells.append(Cells(actual[h][at], forecast[at], money, unrest, begun[h].little_seen[at]))
     return fit_bands(cells)
 
 
-def _scores(
-    m: PanelMatrix, targets: NDArray[np.int64], horizon: int, actual: Array, forecast: Array, sigma: Array
-) -> Array:
+def _scores(actual: Array, forecast: Array, sigma: Array, seen: NDArray[np.bool_]) -> Array:
     """Standardised residuals, validation days × items; NaN where nothing was observed."""
-    return np.where(_seen(m, targets, horizon, forecast), (actual - forecast) / np.maximum(sigma, 1e-9), np.nan)
+    return np.where(seen, (actual - forecast) / np.maximum(sigma, 1e-9), np.nan)
 
 
 def _frames(members: Members, judged: _Judged, launch: dict[tuple[str, str], float]) -> dict[str, pd.DataFrame]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from replenish.history.data_report import BULK_FACTOR, bulk_sales
 from replenish.optimise.assemble import DayPlan
@@ -29,7 +30,10 @@ def with_notes(plan: Plan, notes: Sequence[str]) -> Plan:
 
 
 def data_notes(tables: Tables, ahead: Prospect) -> list[str]:
-    """Doubtful data that the plan rests on: bulk sales of the last weeks and stale wholesale prices of candidates."""
+    """Doubtful data that the plan rests on: bulk sales of the last weeks and stale wholesale prices of candidates.
+
+    Days so far above the usual that the forecast hardly goes by them are told in its own notes.
+    """
     return [*_bulk_notes(tables, ahead), *_cost_notes(ahead)]
 
 
@@ -37,6 +41,7 @@ def _bulk_notes(tables: Tables, ahead: Prospect) -> list[str]:
     known, items = tables.for_store(ahead.history.store).up_to(ahead.history.as_of), _candidates(ahead)
     bulk = bulk_sales(known.daily_sales[known.daily_sales["item_code"].isin(items.index)])
     recent = bulk[bulk["date"] > ahead.history.as_of - pd.Timedelta(days=RECENT_DAYS)]
+    recent = recent[~_told_by_the_forecast(ahead, recent)]
     return [
         f"{items.loc[row['item_code'], 'item_name']}: a single sale of "
         f"{quantity_text(row['largest_sale'], items.loc[row['item_code'], 'unit'])} on {row['date']:%Y-%m-%d}, more "
@@ -44,6 +49,16 @@ def _bulk_notes(tables: Tables, ahead: Prospect) -> list[str]:
         "that will not come again, correct it in the source and plan again."
         for row in recent.sort_values("largest_sale", ascending=False).head(EXAMPLES).to_dict("records")
     ]
+
+
+def _told_by_the_forecast(ahead: Prospect, rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which rows (item_code, date) are days that the forecast hardly goes by."""
+    matrix = ahead.matrix
+    if matrix.excess is None:
+        return np.zeros(len(rows), dtype=bool)
+    day = matrix.dates.get_indexer(pd.DatetimeIndex(rows["date"]))
+    item = pd.Index(matrix.item_codes).get_indexer(pd.Index(rows["item_code"]))
+    return np.asarray((day >= 0) & (item >= 0) & (matrix.excess[day, item] > 1))
 
 
 def _cost_notes(ahead: Prospect) -> list[str]:

@@ -194,11 +194,12 @@ def look_ahead(
     codes = candidate_codes(past, chosen, must_list)
     forecast, composites = forecast_matrix(matrix, fitted, past.items, codes, dates), None
     notes = _model_notes(tables, given, past.as_of)
-    if chosen.forecast.reconcile and fitted.composites is not None:
-        above = forecast_composites(tables, past, dates, chosen, fitted.composites)
-        forecast, composites = reconciled(forecast, above)
-    elif _to_be_reconciled(matrix, chosen):
-        notes += ("items are not reconciled with their categories: there is too little of these to forecast from",)
+    if _to_be_reconciled(matrix, chosen):
+        if fitted.composites is None:
+            notes += ("items are not reconciled with their categories: there is too little of these to forecast from",)
+        else:
+            above = forecast_composites(tables, past, dates, chosen, fitted.composites)
+            forecast, composites = reconciled(forecast, above)
     forecast = replace(forecast, notes=(*forecast.notes, *notes))
     return Prospect(past, fitted, matrix, forecast, forecast_costs(matrix, codes, dates), dates, composites)
 
