@@ -94,7 +94,7 @@ def test_backtest_in_json(folder: Path, capsys: Captured) -> None:
     [
         (["--from", "2023-06-20", "--to", "2023-06-20", "--output", "rows.csv"], 2, "written as .parquet"),
         (["--from", "2023-06-20", "--to", "2023-06-20", "--members", "prophet"], 2, "Unknown member(s) prophet"),
-        (["--from", "2023-06-20", "--to", "2023-06-20", "--members", "arima"], 2, "arima forecasts categories"),
+        (["--from", "2023-06-20", "--to", "2023-06-20", "--members", "arima"], 2, "smoothing cannot be left out"),
         (["--from", "2023-06-20", "--to", "2023-06-20", "--against", "truth"], 2, "choose one of sales, demand"),
         (["--from", "2023-06-21", "--to", "2023-06-20"], 2, "2023-06-21, is after the last, 2023-06-20"),
         (["--from", "2024-06-20", "--to", "2024-06-20"], 3, "the data reaches from 2023-03-03 to 2023-06-30"),

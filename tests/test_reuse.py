@@ -239,8 +239,8 @@ def test_models_of_other_settings_are_refused_by_name(kept: Kept, shop: Tables, 
         forecast_demand(shop, MONDAY, 1, other, models)
     with pytest.raises(ConfigError, match=words):
         refit_demand(shop, TUESDAY, models, other)
-    # What only decides about ladders, candidates or the planned day is no other model.
-    beside = settings.override(pricing__max_rungs=3, forecast__candidate_days=20, shop__lead_time_days=2)
+    # What only decides about ladders or the planned day is no other model.
+    beside = settings.override(pricing__max_rungs=3, shop__lead_time_days=2)
     assert len(forecast_demand(shop, MONDAY, 1, beside, models).table)
 
 
@@ -249,7 +249,7 @@ def test_settings_beside_fitting_do_not_change_what_is_fitted(shop: Tables, sett
     beside = settings.override(
         shop__currency="EUR", shop__lead_time_days=3, pricing__max_rungs=2, pricing__support_days=20,
         pricing__support_low=0.2, pricing__support_high=0.8, pricing__max_change=0.05, pricing__min_markup=1.5,
-        forecast__candidate_days=1, forecast__refit_days=9, forecast__revalidate_days=30,
+        forecast__refit_days=9, forecast__revalidate_days=30,
     )  # fmt: skip
     assert_same(fit_models(shop, MONDAY, beside), fit_models(shop, MONDAY, settings))
 

@@ -24,7 +24,7 @@ FITTING_SECTIONS = ("shop", "history", "pricing", "forecast")
 BESIDE_FITTING = {
     "shop": {"currency", "lead_time_days"},
     "pricing": {"max_rungs", "support_days", "support_low", "support_high", "max_change", "min_markup"},
-    "forecast": {"candidate_days", "refit_days", "revalidate_days"},
+    "forecast": {"refit_days", "revalidate_days"},
 }
 
 
@@ -97,7 +97,7 @@ class ForecastSettings(Section):
     theta: bool = Field(True, description="use the Theta member (smoothing with half the trend)")
     tsb: bool = Field(True, description="use the TSB member (intermittent demand)")
     boosting: bool = Field(True, description="use the global LightGBM member")
-    arima: bool = Field(True, description="use the ARIMA member for categories")
+    arima: bool = Field(True, description="use the ARIMA member for categories, with which items are reconciled")
     reconcile: bool = Field(
         True, description="bring items and the composites of their categories into line (not where stock is counted)"
     )

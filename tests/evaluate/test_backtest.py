@@ -108,13 +108,30 @@ def test_members_choose_what_takes_part(tables: Tables) -> None:
     assert set(rows["model"]) == {"blend", "smoothing", "mean_7"}
 
 
+def test_arima_forecasts_categories_and_items_through_them() -> None:
+    """A category has it among its members; items have no rows of it and are reconciled with categories that do."""
+    tables, found = tables_from_frames(long_frames(6)), {}
+    for members in (["smoothing"], ["smoothing", "arima"]):
+        for level in ("item", "category"):
+            found[level, len(members)] = backtest(tables, ORIGINS[0], ORIGINS[0], horizon=1, level=level,
+                                                  settings=quick_settings(), members=members)  # fmt: skip
+    assert {key: set(rows["model"]) - {"blend", "mean_7"} for key, rows in found.items()} == {
+        ("item", 1): {"smoothing"}, ("category", 1): {"smoothing"},
+        ("item", 2): {"smoothing"}, ("category", 2): {"smoothing", "arima"},
+    }  # fmt: skip
+    assert found["category", 2].loc[lambda rows: rows["model"] == "arima", "mean"].gt(0).all()
+    for level in ("item", "category"):
+        plain, moved = (found[level, k].query("model == 'blend'")["mean"].to_numpy() for k in (1, 2))
+        assert (np.abs(moved / plain - 1) > 1e-6).all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"members": ["prophet"]}, r"Unknown member\(s\) prophet: choose from smoothing, theta, tsb, boosting, arima"),
         ({"members": "prophet"}, r"Unknown member\(s\) prophet: choose from smoothing"),
         ({"members": ["boosting"]}, "smoothing cannot be left out"),
-        ({"members": "arima"}, "arima forecasts categories and has no rows of its own"),
+        ({"members": "arima"}, "smoothing cannot be left out"),
         ({"level": "shop"}, "Unknown level shop: choose from item, category"),
         ({"step": 0}, "whole days, at least 1; got step 0"),
         ({"refit_days": -5}, "whole days, at least 1; got refit_days -5"),

@@ -21,7 +21,7 @@ from replenish.forecast.coldstart import (
 )
 from replenish.forecast.costs import forecast_costs
 from replenish.forecast.features import PanelMatrix
-from replenish.forecast.hierarchy import best_share, category_factor, reconciled
+from replenish.forecast.hierarchy import reconciled
 from replenish.forecast.intervals import QUANTILE_NAMES
 from replenish.records import DemandForecast
 from tests.forecast.shop import matrix, noisy_demand
@@ -80,19 +80,14 @@ def test_a_missing_member_leaves_its_share_to_the_others():
     assert one["smoothing"].tolist() == [1, 1]
 
 
-def test_category_factor_by_hand():
-    """Items: 2·5 + 4·2.50 = 20, on the shelf half the time: 10 + 5; category 12 → 0.8. Limited to 1.5 either way."""
-    items, worth = np.array([[2.0, 4.0, 3.0]] * 3), np.array([[5.0, 2.5, 1.0]] * 3)
-    offered = np.array([[1.0, 0.5, 1.0]] * 3)
-    factor = category_factor(items, worth, offered, GROUPS, {"leafy": np.array([12.0, 99.0, np.nan])})
-    np.testing.assert_allclose(factor, [[0.8, 0.8, 1], [1.5, 1.5, 1], [1, 1, 1]])
-
-
-def test_best_share_by_hand():
-    actual, items, factor = np.full((4, 2), 8.0), np.full((4, 2), 4.0), np.full((4, 2), 4.0)
-    assert best_share(actual, np.ones((4, 2)), items, factor) == 0.5, "4 · 4^½ = 8"
-    assert best_share(items, np.ones((4, 2)), items, factor) == 0
-    assert best_share(items * 4, np.ones((4, 2)), items, factor) == 1
+def test_a_member_that_is_nowhere_has_no_weight_and_takes_none_from_the_others():
+    actual = np.full((4, 3), 4.0)
+    members = {"smoothing": actual, "boosting": actual + 1, "arima": np.full_like(actual, np.nan)}
+    weights = blend_weights(actual, np.ones_like(actual), members, GROUPS)
+    assert weights["arima"].to_list() == [0, 0]
+    assert weights["smoothing"].to_list() == pytest.approx([2 / 3 + 1 / 6] * 2)
+    of_items = {name: values[0] for name, values in members.items()}
+    np.testing.assert_allclose(combine(of_items, weights.reindex(GROUPS)), 4 + 1 / 6)
 
 
 def test_items_and_composites_meet_half_way_and_add_up():

@@ -14,7 +14,7 @@ from replenish.forecast.boosting import _training_cells, covariates
 from replenish.forecast.demand import CAPPED, NOTHING, _neutral, forecast_matrix
 from replenish.forecast.features import PanelMatrix
 from replenish.forecast.intervals import QUANTILE_NAMES
-from replenish.forecast.models import _fit_members, _validation_days, fit_forecast, refit_members
+from replenish.forecast.models import _fit_members, _taught, _validation_days, fit_forecast, refit_members
 from replenish.forecast.smoothing import fit_smoothing, smoothed_levels
 from replenish.records import DemandForecast, FittedModels, PriceResponse
 from replenish.settings import Settings
@@ -23,9 +23,9 @@ from tests.forecast.shop import matrix, noisy_demand, poisoned
 SETTINGS = Settings().override(forecast__horizon_days=3, forecast__validation_days=60)
 
 
-def fit(m: PanelMatrix, settings: Settings = SETTINGS) -> FittedModels:
+def fit(m: PanelMatrix, settings: Settings = SETTINGS, arima: bool = False) -> FittedModels:
     items = pd.DataFrame({"item_code": m.item_codes, "category": m.category, "elasticity": m.elasticity})
-    return fit_forecast(m, PriceResponse(items, pd.DataFrame()), settings, "main", "f" * 64, 0)
+    return fit_forecast(m, PriceResponse(items, pd.DataFrame()), settings, "main", "f" * 64, 0, arima)
 
 
 def forecast(m: PanelMatrix, models: FittedModels, days: int = 1) -> DemandForecast:
@@ -122,14 +122,42 @@ def test_odd_items_do_not_spoil_the_others():
     assert any("1 items have no day of sales at a full price" in note and "P01" in note for note in found.notes)
 
 
+def test_arima_takes_part_where_asked_for_and_a_series_without_it_is_named():
+    demand = noisy_demand(240, 3)
+    demand[:, 0] = 4.0
+    m = matrix(demand)
+    models = fit(m, SETTINGS.override(forecast__boosting=False), arima=True)
+    found = forecast(m, models)
+    assert np.isfinite(found.members["arima"]).tolist() == [False, True, True]
+    assert found.notes == ("P00: ARIMA left out, too few or constant observations",)
+    assert found.weights["arima"].gt(0).all()
+    assert found.table["model"].tolist() == ["blend of smoothing + theta + tsb", "blend", "blend"]
+    again = refit_members(m, models, SETTINGS.override(forecast__boosting=False), "f" * 64, 0)
+    pd.testing.assert_frame_equal(again.frames["arima"], models.frames["arima"])
+    none = fit(matrix(demand[:, :1]), SETTINGS.override(forecast__boosting=False), arima=True)
+    assert none.frames["weights"]["arima"].tolist() == [0.0]
+    assert forecast(matrix(demand[:, :1]), none).table["mean"].item() == pytest.approx(4, rel=0.01)
+
+
 def test_models_serve_a_later_day_with_a_new_item_and_category(shop, fitted):
     later = matrix(noisy_demand(243, 9), category=["apples"] + ["leafy"] * 4 + ["roots"] * 4)
     found = forecast(later, fitted)
     assert np.isfinite(found.table["mean"]).all()
 
 
+def test_errors_are_those_of_items_that_could_be_planned():
+    """Item 0 sells every day, item 1 comes back after 10 days away, item 2 after 3: which of them is a candidate."""
+    weight = np.ones((30, 3))
+    weight[10:20, 1] = weight[17:20, 2] = 0
+    m = matrix(noisy_demand(30, 3), weight=weight)
+    back, ahead = np.array([19]), np.array([20])
+    assert _taught(m, back, ahead, 7).tolist() == [[1, 0, 1]]
+    assert _taught(m, back, ahead, 11).tolist() == [[1, 1, 1]]
+    assert _taught(m, back - 1, ahead - 1, 60).tolist() == [[1, 0, 0]], "days that do not teach"
+
+
 def test_members_of_the_past_saw_nothing_of_the_days_they_are_judged_on(shop):
-    clean, dirty = (_fit_members(m, SETTINGS, 0, 180, True) for m in (shop, poisoned(shop, 179)))
+    clean, dirty = (_fit_members(m, SETTINGS, 0, 180, True, True) for m in (shop, poisoned(shop, 179)))
     assert clean.boosting
     assert clean.boosting == dirty.boosting
     assert clean.arima == dirty.arima

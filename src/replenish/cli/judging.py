@@ -43,7 +43,7 @@ def backtest(
     members: Annotated[
         str | None,
         typer.Option("--members", help="Members that take part: smoothing,theta,tsb,boosting,arima (arima forecasts "
-                     "categories: it moves the blend and has no rows of its own)."),
+                     "categories, with which items are reconciled)."),
     ] = None,
     level: Annotated[str, typer.Option("--level", help="item, or category (and unit).")] = "item",
     against: Annotated[

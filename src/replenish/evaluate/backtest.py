@@ -78,11 +78,12 @@ def backtest(
 
     Models: `blend` (the forecast plans are made from), its members with mean and median only, and `mean_7`, the mean
     of the days on offer in the week up to the origin. `members` says which take part (smoothing, theta, tsb, boosting,
-    arima; default: as in the settings). `arima` forecasts categories, to which the blend of items is brought into line:
-    it has no rows of its own, and shows in those of the blend. At `level` category, items are the composites “category
-    (unit)” of `history.category`: kilograms and packs are never added up, and sales stand for demand (nothing is
-    hidden). Items: those sold in the candidate days up to the origin. Models are fitted on what was known at an origin
-    and reused until they are `refit_days` old. Target days after the end of the data are left out.
+    arima; default: as in the settings). `arima` forecasts the composites of categories, with which items are
+    reconciled: it has rows of its own at `level` category only, and shows in those of the blend. At `level` category,
+    items are the composites “category (unit)” of `history.category`: kilograms and packs are never added up, and sales
+    stand for demand (nothing is hidden). Items: those sold in the candidate days up to the origin. Models are fitted on
+    what was known at an origin and reused until they are `refit_days` old. Target days after the end of the data are
+    left out.
 
     Raises `ConfigError` (arguments), `DataError` (days outside the data) and `ForecastError` (too little history).
     """
@@ -132,11 +133,6 @@ def _members(members: Iterable[str]) -> set[str]:
     if wanted - set(MEMBERS):
         unknown = ", ".join(sorted(map(str, wanted - set(MEMBERS))))
         raise ConfigError(f"Unknown member(s) {unknown}: choose from {', '.join(MEMBERS)}.")
-    if wanted == {"arima"}:
-        raise ConfigError(
-            "The member arima forecasts categories and has no rows of its own: it only moves the blend of the others. "
-            "Name others beside it, and compare the blend of smoothing and arima with that of smoothing."
-        )
     if "smoothing" not in wanted:
         raise ConfigError("The member smoothing cannot be left out: the others fall back on it.")
     return wanted

@@ -1,9 +1,12 @@
-"""Category demand by ARIMA with regressors (statsmodels): weekday Fourier terms, holidays; convergence checked."""
+"""Demand of categories by ARIMA with regressors (statsmodels): weekday Fourier terms, holidays; convergence checked.
+
+A member of the composites' blend alone: single items are too restless for it (docs/forecasting.md).
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -27,28 +30,19 @@ MOST_ROUNDS, LEAST_GAIN = 20, 1e-3  # of the log-likelihood
 
 
 @dataclass(frozen=True)
-class CategoryArima:
-    """Parameters of one category: `order`, `parameters` (statsmodels order); without parameters see `note`."""
+class ArimaFit:
+    """Parameters of one series: `order`, `parameters` (statsmodels order); without parameters see `note`."""
 
-    category: str
+    item_code: str
     order: tuple[int, int, int]
     parameters: tuple[float, ...]
     note: str = ""
 
 
-def category_values(m: PanelMatrix) -> pd.DataFrame:
-    """Log of daily category demand in money of each item's own price (days × categories); NaN on closed days.
-
-    Money, since kilograms and packs cannot be added.
-    """
-    paid = m.neutral * m.price_factor(m.price) * m.price
-    worth = np.where(np.isfinite(paid), paid, 0.0)
-    is_open = m.traffic > 0
-    out = {}
-    for category in sorted(set(m.category)):
-        total = worth[:, m.category == category].sum(1)
-        out[category] = np.log(np.where(is_open & (total > 0), total, np.nan))
-    return pd.DataFrame(out, index=pd.DatetimeIndex(m.dates, freq="D"))
+def log_demand(m: PanelMatrix) -> Array:
+    """Logarithm of price-neutral demand, days × items; NaN on days that do not teach and on those without demand."""
+    seen = (m.weight > 0) & (m.neutral > 0)
+    return np.log(np.where(seen, m.neutral, np.nan))
 
 
 def regressors(calendar: pd.DataFrame, dates: pd.DatetimeIndex) -> pd.DataFrame:
@@ -84,21 +78,23 @@ def _model(values: Array, exog: Array | None, order: tuple[int, int, int], **how
     return SARIMAX(values, exog=exog, order=order, **how)
 
 
-def fit_category(category: str, series: pd.Series, calendar: pd.DataFrame) -> CategoryArima:
-    """Fitted parameters of one category, or a note why there are none; never raises on a bad series."""
-    recent = series.iloc[-TRAIN_DAYS:]
-    if recent.notna().sum() < MIN_DAYS or recent.std() < 1e-9:
-        return CategoryArima(category, ORDERS[0], (), "too few or constant observations")
-    exog = regressors(calendar, pd.DatetimeIndex(recent.index)).to_numpy()
+def fit_series(item_code: str, values: Array, exog: Array) -> ArimaFit:
+    """Fitted parameters of one series, or a note why there are none; never raises on a bad series.
+
+    `values` (days): `log_demand`; `exog` (days × regressors).
+    """
+    known = values[np.isfinite(values)]
+    if len(known) < MIN_DAYS or known.std() < 1e-9:
+        return ArimaFit(item_code, ORDERS[0], (), "too few or constant observations")
     for order in ORDERS:
         try:
             with _calm():
-                parameters = _most_likely(recent.to_numpy(), exog, order)
+                parameters = _most_likely(values, exog, order)
         except (ValueError, np.linalg.LinAlgError) as error:
-            return CategoryArima(category, order, (), f"not estimated: {error}")
+            return ArimaFit(item_code, order, (), f"not estimated: {error}")
         if parameters is not None and np.isfinite(parameters).all():
-            return CategoryArima(category, order, tuple(float(v) for v in parameters))
-    return CategoryArima(category, ORDERS[-1], (), "did not converge")
+            return ArimaFit(item_code, order, tuple(float(v) for v in parameters))
+    return ArimaFit(item_code, ORDERS[-1], (), "did not converge")
 
 
 def _most_likely(values: Array, exog: Array, order: tuple[int, int, int]) -> Array | None:
@@ -124,68 +120,58 @@ def _most_likely(values: Array, exog: Array, order: tuple[int, int, int]) -> Arr
     return None
 
 
-def fit_arima(m: PanelMatrix, until: int) -> list[CategoryArima]:
-    """One fit per category on the days before day number `until`."""
-    values = category_values(m).iloc[:until]
-    return [fit_category(str(c), values[c], m.calendar) for c in values]
+def fit_arima(m: PanelMatrix, until: int) -> list[ArimaFit]:
+    """One fit per series of the panel on the last two years before day number `until`."""
+    days = np.arange(max(until - TRAIN_DAYS, 0), until)
+    values, exog = log_demand(m)[days], regressors(m.calendar, m.dates[days]).to_numpy()
+    return [fit_series(code, values[:, k], exog) for k, code in enumerate(m.item_codes)]
 
 
-def _filtered(m: PanelMatrix, fits: list[CategoryArima], further: int = 0) -> Iterator[tuple[str, Any]]:
-    """Categories with a fit, and each one's values through the Kalman filter of statsmodels, with `further` days after
-    them of which nothing is known.
+def arima_forecasts(m: PanelMatrix, fits: list[ArimaFit], origins: Mapping[int, NDArray[np.int64]]) -> dict[int, Array]:
+    """Price-neutral forecasts per horizon, each origins × items; `origins`: horizon → day numbers.
+
+    NaN for items without a fit and from origins more than two years before the end of the panel.
+    """
+    out = {h: np.full((len(days), len(m.item_codes)), np.nan) for h, days in origins.items()}
+    first = max(len(m.dates) - TRAIN_DAYS, 0)
+    for item, result in _filtered(m, fits, first, max(origins)):
+        ahead = _ahead(result, max(origins))
+        for h, days in origins.items():
+            out[h][:, item] = np.where(days >= first, ahead[h - 1][np.maximum(days + h - first, 0)], np.nan)
+    return out
+
+
+def _filtered(m: PanelMatrix, fits: list[ArimaFit], first: int, further: int) -> Iterator[tuple[int, Any]]:
+    """Items with a fit (position in the panel) and their values from day number `first` on through the Kalman filter
+    of statsmodels, with `further` days after them of which nothing is known.
 
     The filter's own results: those of the model add tests and errors that take longer than the filter.
     """
-    recent = category_values(m).iloc[-TRAIN_DAYS:]
-    days = pd.date_range(recent.index[0], periods=len(recent) + further, freq="D", unit="us")
-    values, exog = recent.reindex(days), regressors(m.calendar, days).to_numpy()
+    days = pd.date_range(m.dates[first], m.dates[-1] + pd.Timedelta(days=further), unit="us")
+    values = np.vstack([log_demand(m)[first:], np.full((further, len(m.item_codes)), np.nan)])
+    exog, place = regressors(m.calendar, days).to_numpy(), {code: k for k, code in enumerate(m.item_codes)}
     for fit in fits:
-        if fit.parameters and fit.category in values:
+        if fit.parameters and fit.item_code in place:
+            item = place[fit.item_code]
             with _calm():
-                model = _model(values[fit.category].to_numpy(), exog, fit.order)
-                yield fit.category, model.filter(np.array(fit.parameters), return_ssm=True)
-
-
-def past_values(
-    m: PanelMatrix, fits: list[CategoryArima], targets: NDArray[np.int64], horizon: int
-) -> dict[int, dict[str, Array]]:
-    """Forecast money value of each category on the `targets` (day numbers), each made 1 … `horizon` days before.
-
-    Horizon → category → targets; NaN where the origin lies before the data of the fit. Categories without fit are
-    left out.
-    """
-    out: dict[int, dict[str, Array]] = {h: {} for h in range(1, horizon + 1)}
-    for category, result in _filtered(m, fits):
-        ahead = _ahead(result, horizon)
-        place = targets - (len(m.dates) - ahead.shape[1])
-        for h in out:
-            out[h][category] = np.where(place >= h, ahead[h - 1][np.maximum(place, 0)], np.nan)
-    return out
+                model = _model(values[:, item], exog, fit.order)
+                yield item, model.filter(np.array(fit.parameters), return_ssm=True)
 
 
 def _ahead(result: Any, horizon: int) -> Array:
-    """Forecast values h = 1 … `horizon` days ahead of every observed day (horizons × days), by the state space form.
+    """Forecasts h = 1 … `horizon` days ahead for every day of the filter (horizons × days), by the state space form.
 
-    Row h − 1, column t: exp(d_t + Z·Tʰ·a + ½·v_h), a being the filtered state of day t − h and v_h the variance of an
-    h-step forecast once the filter has settled. The first h columns are NaN.
+    Row h − 1, column t: exp(d_t + Z·Tʰ·a + ½·Z·V·Zᵀ), a being the filtered state of day t − h and V its variance h
+    days on: P → T·P·Tᵀ + Q each day. The first h columns are NaN.
     """
     transition, design = result.transition[:, :, 0], result.design[:, :, 0].reshape(-1)
-    noise = result.selection[:, :, 0] @ result.state_cov[:, :, 0] @ result.selection[:, :, 0].T
+    noise = (result.selection[:, :, 0] @ result.state_cov[:, :, 0] @ result.selection[:, :, 0].T)[:, :, None]
     intercept = np.broadcast_to(result.obs_intercept, (1, result.nobs))[0]
-    state, spread = result.filtered_state, result.filtered_state_cov[:, :, -1]
+    state, spread = result.filtered_state, result.filtered_state_cov
     out = np.full((horizon, result.nobs), np.nan)
     for h in range(1, horizon + 1):
-        state, spread = transition @ state, transition @ spread @ transition.T + noise
-        variance = design @ spread @ design
-        out[h - 1, h:] = np.exp(intercept[h:] + (design @ state)[: result.nobs - h] + 0.5 * variance)
+        state = transition @ state
+        spread = np.einsum("ij,jkt,lk->ilt", transition, spread, transition) + noise
+        variance = np.einsum("i,ijt,j->t", design, spread, design)
+        out[h - 1, h:] = np.exp(intercept[h:] + (design @ state + 0.5 * variance)[: result.nobs - h])
     return out
-
-
-def future_values(m: PanelMatrix, fits: list[CategoryArima], horizon: int) -> pd.DataFrame:
-    """Forecast money value of each category for the `horizon` days after the panel; categories without fit left out."""
-    dates = pd.date_range(m.dates[-1] + pd.Timedelta(days=1), periods=horizon, unit="us")
-    out = {}
-    for category, result in _filtered(m, fits, horizon):
-        mean, variance = result.forecasts[0, -horizon:], result.forecasts_error_cov[0, 0, -horizon:]
-        out[category] = np.exp(mean + 0.5 * variance)
-    return pd.DataFrame(out, index=dates)

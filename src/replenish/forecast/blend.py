@@ -27,20 +27,21 @@ def blend_weights(
     `actual`, `weight` and each member: cells × items; `groups`: per item; `only`: member → the one group in which it
     has a weight. Weights are tried in steps of a tenth on the cells every member has. To a group's error that of all
     groups is added (shrinkage): weights of small groups found on their own were worse than everybody's on days they had
-    not seen. The best are then pulled a third of the way to equal ones (Stock & Watson 2004): the best member of last
-    year is not always that of the next month.
+    not seen. A member that is there in no cell has no weight. The best are then pulled a third of the way to equal ones
+    (Stock & Watson 2004): the best member of last year is not always that of the next month.
     """
     names = list(members)
     grid = _simplex(len(names))
-    seen = (weight > 0) & np.logical_and.reduce([np.isfinite(v) for v in members.values()])
-    columns = np.stack([members[name][seen] for name in names])
+    there = np.array([bool(np.isfinite(v).any()) for v in members.values()])
+    seen = (weight > 0) & np.logical_and.reduce([np.isfinite(members[k]) for k in np.array(names)[there]])
+    columns = np.nan_to_num(np.stack([members[name][seen] for name in names]))
     labels, group = np.unique(np.broadcast_to(groups, seen.shape)[seen], return_inverse=True)
     losses = np.stack([_losses(actual[seen] - point @ columns, weight[seen], group, len(labels)) for point in grid])
     pooled = losses.sum(1)
     own = {str(label): losses[:, k] for k, label in enumerate(labels)}
     rows = {}
     for label in map(str, np.unique(groups)):
-        takes_part = np.array([only.get(name, label) == label for name in names])
+        takes_part = there & np.array([only.get(name, label) == label for name in names])
         loss = np.where((grid[:, ~takes_part] == 0).all(1), own.get(label, 0.0) + pooled, np.inf)
         rows[label] = (1 - EQUAL_SHARE) * grid[loss.argmin()] + EQUAL_SHARE * takes_part / takes_part.sum()
     return pd.DataFrame(rows, index=pd.Index(names)).T.rename_axis("category")

@@ -9,13 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replenish.errors import ForecastError
-from replenish.forecast.arima import future_values
 from replenish.forecast.build_up import past_new_year, without_build_up
 from replenish.forecast.coldstart import LAUNCH, RETURN, Starts, cold_start, on_curve, starts
 from replenish.forecast.features import PanelMatrix
-from replenish.forecast.hierarchy import category_factor
 from replenish.forecast.intervals import QUANTILE_NAMES, Bands
 from replenish.forecast.models import (
+    arima_notes,
     blended,
     item_groups,
     member_forecasts,
@@ -23,7 +22,6 @@ from replenish.forecast.models import (
     read_joint,
     read_members,
     recent_errors,
-    recent_offer,
 )  # fmt: skip
 from replenish.forecast.outliers import MOST
 from replenish.forecast.surprise import carried
@@ -82,7 +80,6 @@ def _forecast(
     names = items.set_index("item_code")["item_name"]
     position = {code: k for k, code in enumerate(m.item_codes)}
     rows = np.array([position[c] for c in item_codes])
-    categories = future_values(m, members.arima, max(horizons))
     every = member_forecasts(m, members, dict.fromkeys(horizons, origin))
     surprise, state = recent_errors(m, members.smoothing)
     carry = models.frames["carry"].to_numpy()
@@ -91,7 +88,7 @@ def _forecast(
     for horizon, date in zip(horizons, dates, strict=True):
         values = every[horizon]
         again = carried(surprise, carry, origin, horizon)[0]
-        mean, model = _mean(m, models, values, again, begun, categories, horizon)
+        mean, model = _mean(m, models, values, again, begun)
         seldom = begun.little_seen[0]
         parts.append(_table(m, bands, names, rows, date, horizon, mean * shelf, state[-1], seldom, model))
         factor = m.price_factor(m.price[-1])
@@ -100,7 +97,7 @@ def _forecast(
     residuals = models.frames["residuals"]
     weights = models.frames["weights"].set_index("category")
     table = pd.concat(parts, ignore_index=True)
-    notes = [f"category {a.category}: ARIMA left out, {a.note}" for a in members.arima if not a.parameters]
+    notes = list(arima_notes(models))
     blind = table.loc[table["model"] == NOTHING, "item_code"].unique()
     if len(blind):
         notes.append(
@@ -129,18 +126,12 @@ def _outlier_notes(m: PanelMatrix, rows: NDArray[np.int64], names: pd.Series) ->
 
 
 def _mean(
-    m: PanelMatrix,
-    models: FittedModels,
-    values: dict[str, Array],
-    again: Array,
-    begun: Starts,
-    categories: pd.DataFrame,
-    horizon: int,
+    m: PanelMatrix, models: FittedModels, values: dict[str, Array], again: Array, begun: Starts
 ) -> tuple[Array, NDArray[np.str_]]:
     """Mean forecast [unit] and the name of what made it, per item; 0 and `NOTHING` without any usable day.
 
     `again`: factor on the blend for what the last days surprised with; `begun`: how long items have been on the shelf
-    (1 × items); `categories`: those of ARIMA [money].
+    (1 × items).
     """
     neutral, model = _neutral(m, models, values)
     rows = models.frames["launch"].to_dict("records")
@@ -150,11 +141,8 @@ def _mean(
     demand = demand * on_curve(begun, models.frames["curve"].to_numpy())[0]
     for kind, name in ON_CURVE.items():
         model = np.where(begun.kind[0] == kind, name, model)
-    offered = recent_offer(m, np.array([len(m.dates) - 1]))
-    targets = {str(c): categories[c].to_numpy()[[horizon - 1]] for c in categories}
-    factor = category_factor(demand[None, :], m.price[[-1]], offered, m.category, targets)[0]
     model = np.where(np.isfinite(demand), model, NOTHING)
-    return np.nan_to_num(np.maximum(demand * factor ** models.meta["share"], 0.0)), model
+    return np.nan_to_num(np.maximum(demand, 0.0)), model
 
 
 def _neutral(m: PanelMatrix, models: FittedModels, values: dict[str, Array]) -> tuple[Array, NDArray[np.str_]]:

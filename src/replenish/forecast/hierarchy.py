@@ -1,8 +1,7 @@
-"""Items brought into line with their category: a share of the category's deviation is given back to its items.
+"""Forecasts that add up: the composites of a category and unit and the sums of their items meet half-way.
 
-Top-down by proportions keeps forecasts non-negative; the share ω is the one with the least item error on past days
-(Wickramasuriya, Athanasopoulos & Hyndman 2019 give the general problem). Sums are of money, never kilograms and packs.
-Then the composites of a category and unit and the sums of their items meet half-way (`reconciled`).
+By proportions, which keeps forecasts non-negative (Wickramasuriya, Athanasopoulos & Hyndman 2019 give the general
+problem).
 """
 
 from __future__ import annotations
@@ -18,34 +17,9 @@ from replenish.history.category import composite_code
 from replenish.records import DemandForecast
 
 Array = NDArray[np.float64]
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 MAX_FACTOR = 1.5
 COMPOSITE_SHARE = 0.5
 KEY = ["composite", "date"]
-
-
-def category_factor(items: Array, worth: Array, offered: Array, category: NDArray, values: dict[str, Array]) -> Array:
-    """Category forecast ÷ sum of its items' forecasts, cells × items (1 where there is no category forecast).
-
-    `items`: item forecasts [unit]; `worth`: price [money/unit]; `offered`: chance of being on the shelf, all
-    cells × items; `values`: category → cells [money]. Limited to a factor of 1.5 either way.
-    """
-    factor = np.ones_like(items)
-    money = np.nan_to_num(items * worth * offered)
-    for name, target in values.items():
-        mine = category == name
-        total = money[:, mine].sum(1)
-        usable = (total > 0) & np.isfinite(target)
-        ratio = np.where(usable, target / np.where(usable, total, 1.0), 1.0)
-        factor[:, mine] = np.clip(ratio, 1 / MAX_FACTOR, MAX_FACTOR)[:, None]
-    return factor
-
-
-def best_share(actual: Array, weight: Array, items: Array, factor: Array) -> float:
-    """The ω in 0 … 1 for which items·factor^ω has the least weighted absolute error on past days."""
-    seen = (weight > 0) & np.isfinite(items)
-    losses = [np.where(seen, weight * np.abs(actual - items * factor**share), 0.0).sum() for share in SHARES]
-    return SHARES[int(np.argmin(losses))]
 
 
 def reconciled(items: DemandForecast, composites: DemandForecast) -> tuple[DemandForecast, DemandForecast]:

@@ -40,7 +40,7 @@ class Bands:
     """σ(f) = √(linear·f + square·f²)·horizon·unrest in units of the item, quantiles of (actual − f)/σ per class.
 
     `edges`: two money volumes (forecast × price) that divide the thirds; `quantiles`: 4 × len(QUANTILES), a row for
-    each third of the items seen often and one for those seen little; `horizon`: factor on σ per horizon (first is 1).
+    each third and one for items seen little, whatever their volume; `horizon`: factor on σ per horizon (first is 1).
     `unrest` is given per forecast. `sides`: horizons × 2, how much wider scores below and above 0 are than one day
     ahead: further ahead, sales fall short of a forecast hardly more than one day ahead, but exceed it by more.
     """
@@ -83,8 +83,9 @@ def fit_bands(cells: list[Cells]) -> Bands:
     pooled = np.concatenate(
         [s / np.where(s < 0, below, above) for s, (below, above) in zip(scores, sides, strict=True)]
     )
-    kind = np.concatenate([_classes(c.money, edges, c.little_seen) for c in cells])
-    return Bands(linear, square, edges, _quantile_rows(pooled, kind), growth, sides)
+    third = np.concatenate([np.digitize(c.money, edges) for c in cells])
+    rows = _quantile_rows(pooled, third, np.concatenate([c.little_seen for c in cells]))
+    return Bands(linear, square, edges, rows, growth, sides)
 
 
 def _classes(money: Array, edges: tuple[float, float], little_seen: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -105,9 +106,13 @@ def _sides(scores: list[Array], growth: Array) -> Array:
     return np.column_stack([_growth(side) for side in reach.T])
 
 
-def _quantile_rows(scores: Array, kind: NDArray[np.int64]) -> Array:
-    """Conformal quantiles of each class (4 × quantiles), of all scores where a class has too few."""
-    parts = [scores[kind == k] for k in range(LITTLE_SEEN + 1)]
+def _quantile_rows(scores: Array, third: NDArray[np.int64], little_seen: NDArray[np.bool_]) -> Array:
+    """Conformal quantiles of each class (4 × quantiles), of all scores where a class has too few.
+
+    Thirds learn from items seen little, too: without them the bands of the others would be too narrow, and plans, which
+    choose by them, would promise too much (docs/forecasting.md).
+    """
+    parts = [*(scores[third == k] for k in range(LITTLE_SEEN)), scores[little_seen]]
     return np.stack([_conformal(part if len(part) >= MIN_POOL else scores) for part in parts])
 
 

@@ -1,4 +1,4 @@
-"""Fitting: members on the past, blend weights, reconciliation and bands on the last validation days, members again."""
+"""Fitting: members on the past, blend weights, curves and bands on the last validation days, members again."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replenish.errors import ForecastError
-from replenish.forecast.arima import CategoryArima, fit_arima, past_values
+from replenish.forecast.arima import ArimaFit, arima_forecasts, fit_arima
 from replenish.forecast.blend import blend_weights, combine
 from replenish.forecast.boosting import Covariates, boosting_forecast, covariates, fit_boosting, known_categories
 from replenish.forecast.coldstart import Starts, cold_start, fit_curve, launch_money, on_curve, starts
-from replenish.forecast.features import SHORT, PanelMatrix, rolling_sum
-from replenish.forecast.hierarchy import best_share, category_factor
+from replenish.forecast.features import PanelMatrix, rolling_sum
 from replenish.forecast.intermittent import intermittent, tsb_forecasts
 from replenish.forecast.intervals import Bands, Cells, fit_bands
 from replenish.forecast.paths import joint_errors
@@ -41,7 +40,7 @@ class Members:
     """Fitted members of one store; `boosting` is the text of the LightGBM models, empty when off.
 
     `categories` are those of that member, in the order of their numbers. `theta` and `tsb` (whether they take part)
-    have no parameters but those of `smoothing`.
+    have no parameters but those of `smoothing`. `arima`: a fit per series, empty when off.
     """
 
     smoothing: Smoothing
@@ -49,18 +48,23 @@ class Members:
     tsb: bool
     boosting: str
     categories: tuple[str, ...]
-    arima: list[CategoryArima]
+    arima: list[ArimaFit]
 
 
 def fit_forecast(
-    m: PanelMatrix, response: PriceResponse, settings: Settings, store: str, fingerprint: str, seed: int
+    m: PanelMatrix,
+    response: PriceResponse,
+    settings: Settings,
+    store: str,
+    fingerprint: str,
+    seed: int,
+    arima: bool = False,
 ) -> FittedModels:
-    """Fitted models from the whole panel.
+    """Fitted models from the whole panel; `arima`: whether that member takes part.
 
-    The blend weights, the reconciliation share, the bands and the joint residuals come from members fitted on
-    the days before those they are judged on: the last `validation_days`, LightGBM anew every 60 days of them. So each
-    residual is one the members had never seen. A member that could not be fitted then is left out: nothing would tell
-    its error.
+    The blend weights, the curves, the bands and the joint residuals come from members fitted on the days before those
+    they are judged on: the last `validation_days`, LightGBM anew every 60 days of them. So each residual is one the
+    members had never seen. A member that could not be fitted then is left out: nothing would tell its error.
     """
     days = len(m.dates)
     if days < MIN_HISTORY_DAYS:
@@ -69,15 +73,15 @@ def fit_forecast(
             f"at least {MIN_HISTORY_DAYS} are needed. Choose a later date."
         )
     validation = _validation_days(days, len(m.item_codes), settings)
-    past = _fit_members(m, settings, seed, days - validation, settings.forecast.boosting)
+    past = _fit_members(m, settings, seed, days - validation, settings.forecast.boosting, arima)
     judged = _validate(m, past, settings, validation, seed)
-    members = _fit_members(m, settings, seed, days, bool(past.boosting))
+    members = _fit_members(m, settings, seed, days, bool(past.boosting), arima)
     frames = _frames(members, judged, launch_money(m, days))
     bands = judged.bands
     joint = judged.joint
-    meta = {"share": judged.share, "persistence": joint.persistence, "spread": joint.spread,
-            "linear": bands.linear, "square": bands.square, "edges": list(bands.edges),
-            "categories": list(members.categories), "theta": members.theta, "tsb": members.tsb}  # fmt: skip
+    meta = {"persistence": joint.persistence, "spread": joint.spread, "linear": bands.linear, "square": bands.square,
+            "edges": list(bands.edges), "categories": list(members.categories), "theta": members.theta,
+            "tsb": members.tsb}  # fmt: skip
     evening = m.dates[-1]
     chosen = fitting_settings(settings)
     return FittedModels(store, evening, evening, fingerprint, chosen, response, members.boosting, frames, meta)
@@ -91,14 +95,14 @@ def _validation_days(days: int, items: int, settings: Settings) -> int:
 def refit_members(
     m: PanelMatrix, fitted: FittedModels, settings: Settings, fingerprint: str, seed: int
 ) -> FittedModels:
-    """The members fitted again on the whole panel; blend weights, reconciliation share, bands and residuals stay.
+    """The members fitted again on the whole panel; blend weights, curves, bands and residuals stay.
 
     Those are measured on months of validation days, which a week more hardly changes; it saves three quarters of
     the time of `fit_forecast`. Nothing is taken over from the earlier members: however often models were fitted again
     since they were validated, the last time gives the same.
     """
     days = len(m.dates)
-    members = _fit_members(m, settings, seed, days, bool(fitted.boosting))
+    members = _fit_members(m, settings, seed, days, bool(fitted.boosting), not fitted.frames["arima"].empty)
     kept = {
         name: fitted.frames[name] for name in ("weights", "carry", "curve", "bands", "horizon", "residuals", "paths")
     }
@@ -109,14 +113,13 @@ def refit_members(
     )
 
 
-def _fit_members(m: PanelMatrix, settings: Settings, seed: int, until: int, boosted: bool) -> Members:
+def _fit_members(m: PanelMatrix, settings: Settings, seed: int, until: int, boosted: bool, arima: bool) -> Members:
     smoothing = fit_smoothing(m, until)
     boosting = ""
     if boosted and until > 2 * MIN_HISTORY_DAYS:
         boosting = fit_boosting(m, covariates(m, smoothed_levels(m, smoothing)), until, settings.forecast, seed)
-    arima = fit_arima(m, until) if settings.forecast.arima else []
-    chosen = settings.forecast
-    return Members(smoothing, chosen.theta, chosen.tsb, boosting, known_categories(m), arima)
+    chosen, fits = settings.forecast, fit_arima(m, until) if arima else []
+    return Members(smoothing, chosen.theta, chosen.tsb, boosting, known_categories(m), fits)
 
 
 def member_forecasts(
@@ -137,6 +140,8 @@ def member_forecasts(
         earliest = min(int(days.min()) for days in origins.values())
         seen = covariates(m, levels, earliest) if known is None else known
         found["boosting"] = boosting_forecast(m, seen, members.boosting, members.categories, origins)
+    if members.arima:
+        found["arima"] = arima_forecasts(m, members.arima, origins)
     return {h: {name: values[h] for name, values in found.items()} for h in origins}
 
 
@@ -158,7 +163,6 @@ class _Judged:
     weights: pd.DataFrame
     carry: Array
     curve: Array
-    share: float
     bands: Bands
     residuals: pd.DataFrame
     joint: JointErrors
@@ -172,7 +176,8 @@ def _validate(m: PanelMatrix, past: Members, settings: Settings, validation: int
     groups = item_groups(m, days - validation)
     price = {h: m.price_factor(m.price[targets - h]) for h in horizons}
     actual = {h: m.neutral[targets] * price[h] for h in horizons}
-    taught = {h: _taught(m, targets - h, targets) for h in horizons}
+    lately = settings.forecast.candidate_days
+    taught = {h: _taught(m, targets - h, targets, lately) for h in horizons}
     worth = np.vstack([taught[h] * np.nan_to_num(m.price[targets - h]) for h in horizons])
     observed = np.vstack([actual[h] for h in horizons])
     stacked = {k: np.vstack([cells[h][k] * price[h] for h in horizons]) for k in cells[1]}
@@ -187,15 +192,12 @@ def _validate(m: PanelMatrix, past: Members, settings: Settings, validation: int
     seen_at = {h: _seen(taught[h], q) for h, q in mixed.items()}
     curve = _curve(m, targets, actual, mixed, begun, seen_at)
     mixed = {h: q * on_curve(begun[h], curve) for h, q in mixed.items()}
-    factor = _reconcile(m, past, mixed, targets)
-    share = best_share(observed, worth, np.vstack(list(mixed.values())), np.vstack(list(factor.values())))
-    even = {h: mixed[h] * factor[h] ** share for h in horizons}
-    bands = _bands(m, targets, actual, even, state, begun, seen_at)
-    sigma = {h: bands.sigma(q, state[targets - h], h) for h, q in even.items()}
-    scores = {h: _scores(actual[h], q, sigma[h], seen_at[h]) for h, q in even.items()}
+    bands = _bands(m, targets, actual, mixed, state, begun, seen_at)
+    sigma = {h: bands.sigma(q, state[targets - h], h) for h, q in mixed.items()}
+    scores = {h: _scores(actual[h], q, sigma[h], seen_at[h]) for h, q in mixed.items()}
     residuals = pd.DataFrame(scores[1], index=m.dates[targets], columns=list(m.item_codes))
     joint = joint_errors(scores, m.category, m.dates[targets])
-    return _Judged(weights, carry, curve, share, bands, residuals, joint)
+    return _Judged(weights, carry, curve, bands, residuals, joint)
 
 
 def recent_errors(m: PanelMatrix, smoothing: Smoothing) -> tuple[Surprise, Array]:
@@ -220,28 +222,14 @@ def _unseen_forecasts(
     return {h: {k: np.vstack([part[h][k] for part in parts]) for k in parts[0][h]} for h in horizons}
 
 
-def _reconcile(m: PanelMatrix, past: Members, items: dict[int, Array], targets: NDArray[np.int64]) -> dict[int, Array]:
-    values = past_values(m, past.arima, targets, max(items))
-    return {
-        h: category_factor(q, m.price[targets - h], recent_offer(m, targets - h), m.category, values[h])
-        for h, q in items.items()
-    }
+def _taught(m: PanelMatrix, origins: NDArray[np.int64], targets: NDArray[np.int64], lately: int) -> Array:
+    """Teaching weight of the target days of items that taught in the `lately` days up to the origin, else 0.
 
-
-def recent_offer(m: PanelMatrix, origins: NDArray[np.int64]) -> Array:
-    """Mean chance, as seen that evening, of having been on offer in the week up to each origin, origins × items."""
-    back = np.maximum(origins[:, None] - np.arange(7)[None, :], 0)
-    return np.asarray(m.offered_then[back].mean(1))
-
-
-def _taught(m: PanelMatrix, origins: NDArray[np.int64], targets: NDArray[np.int64]) -> Array:
-    """Teaching weight of the target days of items that taught in the week up to the origin, else 0.
-
-    Of such items plans are made, and LightGBM learns; what others sell on the day they come back says nothing of their
-    errors.
+    Of such items plans are made; what others sell on the day they come back says nothing of their errors. Those gone
+    for a while must not be missing where plans bring them back: they are brought back where too much is forecast.
     """
     first = int(origins[0])
-    recent = rolling_sum((m.weight > 0).astype(float), SHORT, first)[origins - first] > 0
+    recent = rolling_sum((m.weight > 0).astype(float), lately, first)[origins - first] > 0
     return np.asarray(m.weight[targets] * recent)
 
 
@@ -301,7 +289,7 @@ def _member_frames(members: Members, launch: dict[tuple[str, str], float]) -> di
     smoothing = pd.DataFrame(members.smoothing.weekday.T, columns=[f"weekday_{d}" for d in range(7)])
     smoothing.insert(0, "item_code", list(members.smoothing.item_codes))
     smoothing["alpha"] = members.smoothing.alpha
-    arima = pd.DataFrame([asdict(a) for a in members.arima], columns=["category", "order", "parameters", "note"])
+    arima = pd.DataFrame([asdict(a) for a in members.arima], columns=["item_code", "order", "parameters", "note"])
     return {
         "smoothing": smoothing,
         "arima": arima.assign(order=arima["order"].map(list), parameters=arima["parameters"].map(list)),
@@ -319,9 +307,16 @@ def read_members(models: FittedModels) -> Members:
     return Members(smoothing, meta["theta"], meta["tsb"], models.boosting, tuple(meta["categories"]), arima)
 
 
-def _read_arima(row: dict[Any, Any]) -> CategoryArima:
+def _read_arima(row: dict[Any, Any]) -> ArimaFit:
     p, d, q = (int(v) for v in row["order"])
-    return CategoryArima(str(row["category"]), (p, d, q), tuple(float(v) for v in row["parameters"]), str(row["note"]))
+    return ArimaFit(str(row["item_code"]), (p, d, q), tuple(float(v) for v in row["parameters"]), str(row["note"]))
+
+
+def arima_notes(models: FittedModels) -> tuple[str, ...]:
+    """Which series ARIMA could not be fitted to, and why."""
+    return tuple(
+        f"{fit.item_code}: ARIMA left out, {fit.note}" for fit in read_members(models).arima if not fit.parameters
+    )
 
 
 def read_joint(models: FittedModels) -> JointErrors:

@@ -36,7 +36,8 @@ def fit_composites(
         history = _history(composites, items, chosen)
         answer = composite_response(response, history)
         matrix = history_matrix(composites, history, answer, chosen)
-        return fit_forecast(matrix, answer, chosen, store, known_fingerprint(composites, store, as_of), seed)
+        return fit_forecast(matrix, answer, chosen, store, known_fingerprint(composites, store, as_of), seed,
+                            chosen.forecast.arima)  # fmt: skip
     except (DataError, ForecastError):
         return None
 

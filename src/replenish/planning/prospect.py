@@ -14,7 +14,7 @@ from replenish.forecast.costs import forecast_costs
 from replenish.forecast.demand import forecast_matrix
 from replenish.forecast.features import PanelMatrix
 from replenish.forecast.hierarchy import reconciled
-from replenish.forecast.models import fit_forecast, refit_members
+from replenish.forecast.models import arima_notes, fit_forecast, refit_members
 from replenish.history.cleaning import build_history as _build_history
 from replenish.optimise.scenarios import ResidualPool, residual_pool
 from replenish.planning.composites import fit_composites, forecast_composites, refit_composites
@@ -200,6 +200,7 @@ def look_ahead(
         else:
             above = forecast_composites(tables, past, dates, chosen, fitted.composites)
             forecast, composites = reconciled(forecast, above)
+            notes += arima_notes(fitted.composites)
     forecast = replace(forecast, notes=(*forecast.notes, *notes))
     return Prospect(past, fitted, matrix, forecast, forecast_costs(matrix, codes, dates), dates, composites)
 
