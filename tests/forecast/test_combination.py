@@ -169,7 +169,7 @@ def test_starts_by_hand():
     found = starts(matrix(np.ones((60, 4)), weight=weight), np.array([49, 50, 52, 59]))
     assert found.taught[:, 0].tolist() == [20, 21, 23, 30]
     assert found.kind.T.tolist() == [[RETURN, RETURN, RETURN, SETTLED], [LAUNCH] * 4, [SETTLED] * 4, [SETTLED] * 4]
-    assert found.step[:, 0].tolist() == [0, 0, 1, 2], "away, first day back, third, tenth"
+    assert found.since[:, 0].tolist() == [0, 1, 3, 10], "away, first day back, third, tenth"
     assert found.little_seen.T.tolist() == [[True] * 3 + [False], [True] * 4, [False] * 4, [False] * 4]
     weight[20:, 2] *= np.isin(np.arange(20, 60), [36, 54])
     seldom = starts(matrix(np.ones((60, 4)), weight=weight), LAST)
@@ -177,17 +177,31 @@ def test_starts_by_hand():
 
 
 def test_the_curve_is_what_was_sold_by_what_was_forecast():
-    """300 returns on their first day sold 6 for 10 forecast; with 300 cells of prior: (1800 + 3000) ÷ (3000 + 3000)."""
-    weight = np.zeros((60, 300))
-    weight[:20], weight[59] = 1, 1
-    begun = starts(matrix(np.ones((60, 300)), weight=weight), LAST)
-    sold, expected = np.full((1, 300), 6.0), np.full((1, 300), 10.0)
-    curve = fit_curve([begun], [sold], [expected])
+    """Five returns, seen one and two days ahead, on their first day back sold 6 for 10 forecast; five as forecast are
+    added: (10 · 6 + 10 · 10) ÷ (20 · 10). On the third day they sold 5 for 10; two days of five: (50 + 200) ÷ 300."""
+    weight = np.zeros((60, 5))
+    weight[:20] = 1
+    m = matrix(np.ones((60, 5)), weight=weight)
+    sold, expected = [np.full((1, 5), 6.0)] * 2, [np.full((1, 5), 10.0)] * 2
+    curve = fit_curve(starts(m, LAST), sold, expected)
     assert curve[RETURN].tolist() == pytest.approx([0.8, 1, 1])
     assert curve[LAUNCH].tolist() == [1, 1, 1]
-    assert on_curve(begun, curve)[0, 0] == pytest.approx(0.8)
-    assert fit_curve([begun], [0 * sold], [0 * expected]).tolist() == [[1, 1, 1], [1, 1, 1]], "nothing to go by"
-    assert fit_curve([begun], [sold * np.nan], [expected]).tolist() == [[1, 1, 1], [1, 1, 1]]
+    m.weight[58:] = 1
+    third = fit_curve(starts(m, LAST), [np.full((1, 5), 5.0)] * 2, expected)
+    assert third[RETURN].tolist() == pytest.approx([1, 250 / 300, 1])
+    missing = [np.full((1, 5), np.nan)] * 2
+    assert fit_curve(starts(m, LAST), missing, expected).tolist() == [[1, 1, 1], [1, 1, 1]], "nothing to go by"
+
+
+def test_forecasts_go_along_the_curve_as_if_items_stayed_on_the_shelf():
+    """Away for weeks, on its third day, settled: tomorrow is the first and the fourth day, in three days …"""
+    weight = np.zeros((60, 3))
+    weight[:20], weight[57:, 1], weight[:, 2] = 1, 1, 1
+    begun = starts(matrix(np.ones((60, 3)), weight=weight), LAST)
+    curve = np.array([[9.0, 9.0, 9.0], [0.5, 0.7, 0.9]])
+    factors = {1: [0.5, 0.9, 1], 2: [0.7, 0.9, 1], 4: [0.9, 0.9, 1], 8: [0.9, 1, 1], 11: [1, 1, 1]}
+    for horizon, expected in factors.items():
+        assert on_curve(begun, curve, horizon)[0].tolist() == expected
 
 
 # ---------------------------------------------------------------- costs

@@ -17,10 +17,10 @@ YEAR_DAYS, MONTH_DAYS = 364, 28
 NEW_AFTER_DAYS = 28  # items first taught earlier were there before the data began
 AWAY_DAYS = 28  # an item that taught nothing for longer has to start again
 ANY = ""
-SETTLED, LAUNCH, RETURN = -1, 0, 1
-STEPS = (1, 3)  # a curve has three steps: the first taught day, the second and third, all later ones
-# A launch or a return is seen from seven horizons on nine days: this is some five of them.
-CURVE_PRIOR_CELLS = 300.0
+SETTLED, LAUNCH, RETURN = -1, 0, 1  # the latter are rows of the curve
+# A curve has three steps, by taught days before: the first day on the shelf, the second and third, the fourth to tenth.
+STEPS, STEP_DAYS = (1, 3), (1, 2, 7)
+PRIOR_STARTS = 5  # launches and returns that went as forecast, added to those that were seen
 LEAST_FACTOR, MOST_FACTOR = 0.5, 2.0
 
 
@@ -58,13 +58,13 @@ class Starts:
     """How long items had been on the shelf on some evenings, evenings × items.
 
     `taught`: taught days of the last year. `kind`: `LAUNCH` (fewer than 10 of them), `RETURN` (fewer than 10 since four
-    weeks away) or `SETTLED`. `step`: place in the curve. `little_seen`: launched, returned, or fewer than 10 taught
-    days in the last four weeks.
+    weeks away) or `SETTLED`. `since`: taught days since the launch or the return. `little_seen`: launched, returned, or
+    fewer than 10 taught days in the last four weeks.
     """
 
     taught: Array
     kind: NDArray[np.int64]
-    step: NDArray[np.int64]
+    since: NDArray[np.int64]
     little_seen: NDArray[np.bool_]
 
 
@@ -81,8 +81,7 @@ def starts(m: PanelMatrix, days: NDArray[np.int64]) -> Starts:
     again = np.where(away, count[days], earlier[days]) > 0
     year, month = (rolling_sum(taught.astype(float), n, int(days[0]))[days - days[0]] for n in (YEAR_DAYS, MONTH_DAYS))
     kind = np.where(year < YOUNG_DAYS, LAUNCH, np.where(again & (since < YOUNG_DAYS), RETURN, SETTLED))
-    step = np.digitize(since, STEPS, right=True)
-    return Starts(year, kind, step, (kind != SETTLED) | (month < YOUNG_DAYS))
+    return Starts(year, kind, since, (kind != SETTLED) | (month < YOUNG_DAYS))
 
 
 def cold_start(
@@ -100,27 +99,30 @@ def cold_start(
     return np.where((begun.kind == LAUNCH) & np.isfinite(mixed), mixed, forecast)
 
 
-def fit_curve(begun: list[Starts], actual: list[Array], forecast: list[Array]) -> Array:
+def fit_curve(before: Starts, actual: list[Array], forecast: list[Array]) -> Array:
     """Launch and return curve (2 × 3): what items sold ÷ what was forecast, by kind and step, shrunk towards 1.
 
-    `actual`, `forecast` per horizon [money, evenings × items], NaN where nothing was seen. Items that return sell less
-    on their first days than a week later, and members go by the days they have.
+    `before`: as it was on the evening before each target day. `actual`, `forecast` per horizon [money, target days ×
+    items], NaN where nothing was seen. Items that return sell less on their first days than when they were last there,
+    and members go by the days they have.
     """
-    curve = np.ones((2, len(STEPS) + 1))
-    for kind in (LAUNCH, RETURN):
-        for step in range(curve.shape[1]):
-            cells = [
-                (s.kind == kind) & (s.step == step) & np.isfinite(a + f)
-                for s, a, f in zip(begun, actual, forecast, strict=True)
-            ]
-            sold = np.concatenate([a[c] for a, c in zip(actual, cells, strict=True)])
-            expected = np.concatenate([f[c] for f, c in zip(forecast, cells, strict=True)])
-            if len(sold) and expected.sum() > 0:
-                prior = CURVE_PRIOR_CELLS * expected.mean()
-                curve[kind, step] = (sold.sum() + prior) / (expected.sum() + prior)
+    curve, step = np.ones((2, len(STEP_DAYS))), np.digitize(before.since, STEPS)
+    for kind, place in np.ndindex(curve.shape):
+        mine = (before.kind == kind) & (step == place)
+        cells = [mine & np.isfinite(a + f) for a, f in zip(actual, forecast, strict=True)]
+        sold = np.concatenate([a[c] for a, c in zip(actual, cells, strict=True)])
+        expected = np.concatenate([f[c] for f, c in zip(forecast, cells, strict=True)])
+        if len(sold) and expected.sum() > 0:
+            prior = PRIOR_STARTS * STEP_DAYS[place] * len(actual) * expected.mean()
+            curve[kind, place] = (sold.sum() + prior) / (expected.sum() + prior)
     return np.clip(curve, LEAST_FACTOR, MOST_FACTOR)
 
 
-def on_curve(begun: Starts, curve: Array) -> Array:
-    """The curve's factor on each forecast, evenings × items; 1 for settled items."""
-    return np.where(begun.kind == SETTLED, 1.0, curve[np.maximum(begun.kind, 0), begun.step])
+def on_curve(begun: Starts, curve: Array, horizon: int) -> Array:
+    """The curve's factor on forecasts `horizon` days ahead, evenings × items: of items on the shelf until then.
+
+    1 for settled items and beyond the tenth day.
+    """
+    there = begun.since + horizon - 1
+    factor = curve[np.maximum(begun.kind, 0), np.digitize(there, STEPS)]
+    return np.where((begun.kind == SETTLED) | (there >= YOUNG_DAYS), 1.0, factor)

@@ -88,7 +88,7 @@ def _forecast(
     for horizon, date in zip(horizons, dates, strict=True):
         values = every[horizon]
         again = carried(surprise, carry, origin, horizon)[0]
-        mean, model = _mean(m, models, values, again, begun)
+        mean, model = _mean(m, models, values, again, begun, horizon)
         seldom = begun.little_seen[0]
         parts.append(_table(m, bands, names, rows, date, horizon, mean * shelf, state[-1], seldom, model))
         factor = m.price_factor(m.price[-1])
@@ -126,7 +126,7 @@ def _outlier_notes(m: PanelMatrix, rows: NDArray[np.int64], names: pd.Series) ->
 
 
 def _mean(
-    m: PanelMatrix, models: FittedModels, values: dict[str, Array], again: Array, begun: Starts
+    m: PanelMatrix, models: FittedModels, values: dict[str, Array], again: Array, begun: Starts, horizon: int
 ) -> tuple[Array, NDArray[np.str_]]:
     """Mean forecast [unit] and the name of what made it, per item; 0 and `NOTHING` without any usable day.
 
@@ -138,7 +138,7 @@ def _mean(
     launch = {(str(r["category"]), str(r["unit"])): float(r["money"]) for r in rows}
     blend = (neutral * again * m.price_factor(m.price[-1]))[None, :]
     demand = cold_start(m, blend, launch, begun, np.array([len(m.dates) - 1]))[0]
-    demand = demand * on_curve(begun, models.frames["curve"].to_numpy())[0]
+    demand = demand * on_curve(begun, models.frames["curve"].to_numpy(), horizon)[0]
     for kind, name in ON_CURVE.items():
         model = np.where(begun.kind[0] == kind, name, model)
     model = np.where(np.isfinite(demand), model, NOTHING)

@@ -189,9 +189,9 @@ def _validate(m: PanelMatrix, past: Members, settings: Settings, validation: int
     begun = {h: starts(m, targets - h) for h in horizons}
     launch = launch_money(m, days - validation)
     mixed = {h: cold_start(m, q, launch, begun[h], targets - h) for h, q in mixed.items()}
+    curve = _curve(m, targets, actual, mixed)
+    mixed = {h: q * on_curve(begun[h], curve, h) for h, q in mixed.items()}
     seen_at = {h: _seen(taught[h], q) for h, q in mixed.items()}
-    curve = _curve(m, targets, actual, mixed, begun, seen_at)
-    mixed = {h: q * on_curve(begun[h], curve) for h, q in mixed.items()}
     bands = _bands(m, targets, actual, mixed, state, begun, seen_at)
     sigma = {h: bands.sigma(q, state[targets - h], h) for h, q in mixed.items()}
     scores = {h: _scores(actual[h], q, sigma[h], seen_at[h]) for h, q in mixed.items()}
@@ -237,15 +237,11 @@ def _seen(taught: Array, forecast: Array) -> NDArray[np.bool_]:
     return np.asarray((taught > 0) & np.isfinite(forecast) & (forecast > 0))
 
 
-def _curve(
-    m: PanelMatrix, targets: NDArray[np.int64], actual: dict[int, Array], mixed: dict[int, Array],
-    begun: dict[int, Starts], seen: dict[int, NDArray[np.bool_]],
-) -> Array:  # fmt: skip
-    """Launch and return curve (see `coldstart.fit_curve`)."""
-    price = {h: np.where(seen[h], m.price[targets - h], np.nan) for h in mixed}
-    return fit_curve(
-        [begun[h] for h in mixed], [actual[h] * price[h] for h in mixed], [q * price[h] for h, q in mixed.items()]
-    )
+def _curve(m: PanelMatrix, targets: NDArray[np.int64], actual: dict[int, Array], mixed: dict[int, Array]) -> Array:
+    """Launch and return curve (see `coldstart.fit_curve`) of all items: those that come back were no candidates."""
+    price = {h: np.where(_seen(m.weight[targets], q), m.price[targets - h], np.nan) for h, q in mixed.items()}
+    sold, expected = ([values[h] * price[h] for h in mixed] for values in (actual, mixed))
+    return fit_curve(starts(m, targets - 1), sold, expected)
 
 
 def _bands(

@@ -18,7 +18,7 @@ from replenish.store.identity import installed_versions
 from replenish.store.models import Bundle, load_bundle, save_bundle
 
 KIND = "models"
-VERSION = 16
+VERSION = 17
 COMPOSITES = "composites_"
 FILES_KEPT = 14  # per store, whatever the settings
 LEAST_AGE_S = 24 * 3600.0  # a younger file may be what another process is about to read
