@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -44,12 +45,16 @@ pytestmark = [
 ]
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def dashboard(folder: Path, database: str) -> Iterator[str]:
     """The app on a free port, showing a data folder; yields its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     options = {"server.port": port, "server.address": "127.0.0.1", "server.headless": "true"}
     command = [sys.executable, "-m", "streamlit", "run", str(APP), *(f"--{k}={v}" for k, v in options.items())]
     environment = {**os.environ, "REPLENISH_DATA": str(folder), "REPLENISH_STORAGE__DATABASE": database}
@@ -73,6 +78,22 @@ def _wait_for(address: str) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
+
+
+def test_the_dashboard_starts_from_any_folder_without_asking_anything(demo_folder: Path, tmp_path: Path):
+    """Of somebody who never ran Streamlit: it would ask for an email address, and wait."""
+    port = free_port()
+    command = [sys.executable, "-c", "from replenish.cli import main; main()", "dashboard", "--data", str(demo_folder)]
+    environment = {**os.environ, "HOME": str(tmp_path), "BROWSER": "true", "PYTHONPATH": str(APP.parent / "src")}
+    process = subprocess.Popen([*command, "--port", str(port)], env=environment, cwd=tmp_path, stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               start_new_session=True)  # fmt: skip
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        told = process.communicate(timeout=20)[0]
+    assert "Email" not in told
 
 
 @contextmanager
