@@ -33,6 +33,7 @@ def blend_weights(
     names = list(members)
     grid = _simplex(len(names))
     there = np.array([bool(np.isfinite(v).any()) for v in members.values()])
+    there |= not there.any()
     seen = (weight > 0) & np.logical_and.reduce([np.isfinite(members[k]) for k in np.array(names)[there]])
     columns = np.nan_to_num(np.stack([members[name][seen] for name in names]))
     labels, group = np.unique(np.broadcast_to(groups, seen.shape)[seen], return_inverse=True)
