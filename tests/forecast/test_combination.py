@@ -89,7 +89,7 @@ def test_a_member_that_is_nowhere_has_no_weight_and_takes_none_from_the_others()
     of_items = {name: values[0] for name, values in members.items()}
     np.testing.assert_allclose(combine(of_items, weights.reindex(GROUPS)), 4 + 1 / 6)
     nobody = blend_weights(actual, np.ones_like(actual), dict.fromkeys(members, actual * np.nan), GROUPS)
-    np.testing.assert_allclose(nobody.sum(1), 1)
+    np.testing.assert_allclose(nobody.sum(axis=1), 1)
 
 
 def test_items_and_composites_meet_half_way_and_add_up():
