@@ -109,7 +109,11 @@ class ForecastSettings(Section):
         "measured",
     )
     half_life_days: float = Field(365.0, gt=0, description="recency half-life of training weights")
-    candidate_days: int = Field(7, ge=1, description="an item sold within this many days up to as_of is a candidate")
+    candidate_days: int = Field(
+        7,
+        ge=1,
+        description="an item sold within this many days up to as_of is a candidate; errors are measured on such items",
+    )
     refit_days: int = Field(
         1, ge=1, description="kept models are fitted again on the data since when they are so many days old"
     )
