@@ -45,8 +45,8 @@ LIMITS: dict[str, tuple[str, str]] = {
 }
 WHOLE = ("n_min", "n_max", "max_price_changes")
 WHY_WIDTH = 300  # px of the column of reasons
-WHY_CHARACTERS = 40  # of a line in it
-LINE_HEIGHT, ROW_PADDING = 18, 14  # px
+WHY_CHARACTERS = 43  # of a line in it, on average
+LINE_HEIGHT, ROW_PADDING = 21, 14  # px
 MIME = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 
 
